@@ -1,0 +1,157 @@
+"""The command line: ``kegnet run`` does the whole job, the other commands one stage each."""
+
+import argparse
+import sys
+import types
+import typing
+import warnings
+from dataclasses import fields
+from pathlib import Path
+
+from . import __version__
+from .config import CHOICES, Config, make_config
+
+DESCRIPTION = (
+    "KegNet for tabular classifiers: take a trained network and none of its data, and get a "
+    "small network that does the same job (Yoo et al., NeurIPS 2019)."
+)
+EXAMPLES = {
+    "run": "kegnet run --dataset pendigits --ranks 5 --out runs/pendigits",
+    "teach": "kegnet teach --dataset digits --out teacher.npz",
+    "extract": "kegnet extract --teacher teacher.npz --out generators.npz",
+    "compress": "kegnet compress --teacher teacher.npz --ranks 5 --out tucker.npz",
+    "distill": "kegnet distill --teacher teacher.npz --student tucker.npz --sampler kegnet "
+    "--generators generators.npz --out students.npz",
+    "evaluate": "kegnet evaluate --model students.npz --teacher teacher.npz --dataset digits",
+    "info": "kegnet info teacher.npz",
+}
+HELP = {
+    "run": "the whole job, from the data to the table",
+    "teach": "train a teacher on labelled data",
+    "extract": "learn generators and decoders from the teacher alone",
+    "compress": "put every dense layer of the teacher in Tucker form",
+    "distill": "train students on the teacher's answers to samples",
+    "evaluate": "accuracy on a test set, and agreement with the teacher",
+    "info": "print what a checkpoint holds",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        """One line on stderr, exit code 2."""
+        print(f"{self.prog}: error: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of every command; options of `Config` are made from its fields."""
+    parser = _Parser("kegnet", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"kegnet {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    made = {}
+    for name, text in HELP.items():
+        made[name] = commands.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".",
+            epilog=f"example: {EXAMPLES[name]}", argument_default=argparse.SUPPRESS,
+        )  # fmt: skip
+        _add_settings(made[name], name)
+    for name in ("teach", "extract", "compress", "distill"):
+        made[name].add_argument("--out", metavar="FILE", required=True, help="checkpoint to write")
+    for name in ("extract", "compress", "distill", "evaluate"):
+        made[name].add_argument(
+            "--teacher", metavar="FILE", required=True, help="the teacher's checkpoint"
+        )
+    run, distill = made["run"], made["distill"]
+    run.add_argument("--out", metavar="DIR", help="run folder (default: runs/NAME)")
+    run.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    distill.add_argument("--student", metavar="FILE", required=True, help="from kegnet compress")
+    distill.add_argument(
+        "--sampler", required=True, choices=("uniform", "normal", "kegnet", "real"),
+        help="what the student sees; real, the ceiling, takes the inputs of --dataset",
+    )  # fmt: skip
+    distill.add_argument(
+        "--generators", dest="generator_file", metavar="FILE", help="from kegnet extract"
+    )
+    made["evaluate"].add_argument("--model", metavar="FILE", required=True, help="what to evaluate")
+    made["info"].add_argument("file", metavar="FILE")
+    return parser
+
+
+def _add_settings(parser, command):
+    hints = typing.get_type_hints(Config)
+    chosen = [f for f in fields(Config) if command == "run" or command in f.metadata["stages"]]
+    for f in chosen:
+        flag, kind, text = "--" + f.name.replace("_", "-"), hints[f.name], f.metadata["help"]
+        shown = "" if f.default is None else f" (default: {_shown(f.default)})"
+        if kind is bool:
+            parser.add_argument(flag, action="store_true", help=text)
+            continue
+        parser.add_argument(
+            flag, type=_CONVERT.get(kind, str), help=text + shown, choices=CHOICES.get(f.name),
+            metavar=None if f.name in CHOICES else f.name.split("_")[-1].upper(),
+        )  # fmt: skip
+    if any(f.name == "protocol" for f in chosen):
+        parser.add_argument(
+            "--quick", dest="protocol", action="store_const", const="quick",
+            help="the shortest schedule: a run ends within a minute",
+        )  # fmt: skip
+        parser.add_argument("--config", metavar="FILE", help="settings from a TOML file")
+
+
+def _shown(default):
+    return ",".join(map(str, default)) if isinstance(default, tuple) else default
+
+
+def _ranks(text):
+    try:
+        return tuple(int(r) for r in text.split(","))
+    except ValueError as error:
+        message = f"{text!r}, expected R or R1,R2,... such as 16,10,5"
+        raise argparse.ArgumentTypeError(message) from error
+
+
+_CONVERT: dict[type | types.GenericAlias, typing.Any] = {
+    int: int, float: float, tuple[int, ...]: _ranks,
+}  # fmt: skip
+
+
+def read_config(arguments: dict, dataset: str | None = None) -> Config:
+    """Settings of the TOML file, overridden by the command line, on top of the protocol's."""
+    settings = {} if dataset is None else {"dataset": dataset}
+    if "config" in arguments:
+        import tomllib
+
+        path = Path(arguments["config"])
+        try:
+            settings |= tomllib.loads(path.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"--config {path} is not TOML: {error}") from error
+        if isinstance(ranks := settings.get("ranks"), (int, list)):
+            settings["ranks"] = (ranks,) if isinstance(ranks, int) else tuple(ranks)
+    names = {f.name for f in fields(Config)}
+    return make_config(settings | {k: v for k, v in arguments.items() if k in names})
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of ``kegnet``; 0 on success, 2 with one line on stderr on a bad input."""
+    arguments = vars(make_parser().parse_args(argv))
+    command = arguments.pop("command")
+    from . import commands  # numpy and the rest: not needed for --help
+
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            getattr(commands, command)(arguments)
+    except (ValueError, OSError, FloatingPointError) as error:
+        message = " ".join(str(error).split())
+        print(f"kegnet {command}: error: {message}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        more = "; go on with --resume" if command == "run" else ""
+        print(f"kegnet {command}: interrupted{more}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _show_warning(message, *_):
+    print(f"kegnet: warning: {message}", file=sys.stderr)

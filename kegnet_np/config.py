@@ -1,0 +1,177 @@
+"""Everything that decides what a run computes, in one frozen dataclass."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from .models import check_ranks
+
+
+def _option(stages, default, text):
+    return field(default=default, metadata={"help": text, "stages": stages.split()})
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of a run. The defaults are the paper's for tables (see `PROTOCOLS`)."""
+
+    dataset: str = _option(
+        "teach distill evaluate",
+        "digits",
+        "digits, pendigits, letter, shuttle, or a path ending in .csv",
+    )
+    label: str | None = _option(
+        "teach distill evaluate", None, "label column of a CSV, by name or position (default: last)"
+    )
+    seed: int = _option(
+        "teach extract distill", 2019, "seed of everything that is trained or sampled"
+    )
+    split_seed: int = _option(
+        "teach distill evaluate", 2019, "seed of the split into training, validation and test rows"
+    )
+    protocol: str = _option(
+        "teach extract distill",
+        "paper",
+        "schedule: paper, demo or quick; single options override it",
+    )
+    selection: str = _option(
+        "distill",
+        "synthetic",
+        "which epoch of a student is kept: the best agreement with the teacher on held-out "
+        "samples (synthetic), the last epoch (last), or the best accuracy on real validation "
+        "rows (real-validation: the paper's, not data-free)",
+    )
+    sampling: str = _option(
+        "distill", "pool", "the student's set: a fixed pool, or fresh samples every step"
+    )
+    ranks: tuple[int, ...] = _option(
+        "compress", (5,), "Tucker ranks, first layer to last: R or R1,R2,..."
+    )
+    generators: int = _option("extract", 5, "how many generators are learnt")
+    students: int = _option("distill", 5, "how many students of each kind are distilled")
+
+    hidden: int = _option("teach", 100, "width of the classifier")
+    depth: int = _option("teach", 11, "hidden layers of the classifier")
+    dropout: float = _option("teach", 0.15, "dropout of teacher and student")
+    latent: int = _option("extract", 10, "length Z of the latent code z")
+
+    teacher_lr: float = _option("teach", 1e-3, "Adam's learning rate for the teacher")
+    teacher_batch: int = _option("teach", 64, "rows per step of the teacher")
+    teacher_epochs: int = _option("teach", 1000, "epochs of the teacher, at the most")
+    teacher_patience: int = _option(
+        "teach", 20, "epochs without a better validation accuracy before it stops"
+    )
+    teacher_min_epochs: int = _option("teach", 100, "epochs before the teacher may stop")
+
+    alpha: float = _option("extract", 1.0, "weight of the decoder's loss")
+    beta: float = _option("extract", 0.0, "weight of the diversity loss")
+    generator_lr: float = _option(
+        "extract", 1e-4, "Adam's learning rate for generators and decoders"
+    )
+    generator_batch: int = _option("extract", 256, "samples per step of the generators")
+    generator_epochs: int = _option("extract", 200, "epochs of the generators")
+    generator_steps: int = _option("extract", 100, "steps per epoch of the generators")
+    teacher_dropout: bool = _option(
+        "extract",
+        False,
+        "train the generators with the teacher's dropout on, as the official program does",
+    )
+
+    student_lr: float = _option("distill", 1e-4, "Adam's learning rate for the students")
+    student_batch: int = _option("distill", 64, "samples per step of a student")
+    student_epochs: int = _option(
+        "distill", 400, "epochs of students on generated samples, at the most"
+    )
+    noise_epochs: int = _option(
+        "distill", 1000, "epochs of students on noise or real inputs, at the most"
+    )
+    student_patience: int = _option(
+        "distill", 50, "epochs without a better score before a student stops"
+    )
+    student_min_epochs: int = _option("distill", 100, "epochs before a student may stop")
+    pool_per_generator: int = _option("distill", 6400, "samples of each generator in the pool")
+    noise_pool: int = _option("distill", 6400, "samples in the pool of a noise baseline")
+    held_out: int = _option("distill", 2000, "held-out samples for selection")
+
+    def __post_init__(self):
+        for f in fields(self):
+            _check(f.name, getattr(self, f.name), f.default)
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}, expected one of {', '.join(choices)}"
+                )
+        check_ranks(self.ranks, self.hidden, self.depth + 1)
+        if self.dropout >= 1:
+            raise ValueError(f"dropout is {self.dropout}, expected a share below 1")
+        if self.generator_batch < 2:
+            raise ValueError("generator_batch is 1, batch-norm needs at least 2")
+
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "protocol": ("paper", "demo", "quick"),
+    "selection": ("synthetic", "last", "real-validation"),
+    "sampling": ("pool", "fresh"),
+}
+
+# What a protocol changes in the defaults above, which are the paper's. The short ones learn
+# faster to make up for fewer steps.
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "demo": {
+        "teacher_min_epochs": 50,
+        "generator_lr": 1e-3, "generator_epochs": 20,
+        "student_lr": 1e-3, "student_epochs": 12, "noise_epochs": 40, "student_min_epochs": 1000,
+        "pool_per_generator": 3200, "noise_pool": 6400,
+    },
+    "quick": {
+        "teacher_epochs": 15, "teacher_min_epochs": 10,
+        "generator_lr": 1e-3, "generator_epochs": 4, "generator_steps": 50, "generator_batch": 128,
+        "student_lr": 1e-3, "student_epochs": 4, "noise_epochs": 10,
+        "pool_per_generator": 1280, "noise_pool": 2560, "held_out": 500,
+    },
+}  # fmt: skip
+
+MAY_BE_ZERO = {
+    "seed", "split_seed", "alpha", "beta", "dropout",
+    "teacher_min_epochs", "student_min_epochs",
+}  # fmt: skip
+
+
+def _check(name: str, value, default) -> None:
+    if isinstance(default, bool) or default is None or isinstance(default, str):
+        return
+    if isinstance(default, tuple):
+        if not (isinstance(value, tuple) and value and all(_is_int(r) and r > 0 for r in value)):
+            raise ValueError(f"{name} is {value!r}, expected positive integers such as (16, 10, 5)")
+        return
+    kind = "an integer" if isinstance(default, int) else "a number"
+    number = _is_int(value) or (isinstance(value, float) and not isinstance(default, int))
+    low = 0 if name in MAY_BE_ZERO else "more than 0"
+    if not number or not math.isfinite(value) or value < 0 or (value == 0 and low != 0):
+        bound = "of at least 0" if low == 0 else low
+        raise ValueError(f"{name} is {value!r}, expected {kind} {bound}")
+
+
+def _is_int(value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def make_config(settings: Mapping[str, Any]) -> Config:
+    """A Config from the settings a person gave; the protocol fills in the rest.
+
+    Without a protocol, the embedded digits, which are not in the paper, get the short "demo"
+    schedule and every other set the paper's. Letter has rank 10, as in the paper.
+    """
+    settings = {key: value for key, value in settings.items() if value is not None}
+    known = {f.name for f in fields(Config)}
+    if unknown := sorted(settings.keys() - known):
+        raise ValueError(f"unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}")
+    dataset = settings.get("dataset", "digits")
+    if dataset == "letter":
+        settings = {"ranks": (10,), **settings}
+    protocol = settings.get("protocol", "demo" if dataset == "digits" else "paper")
+    if protocol not in CHOICES["protocol"]:
+        Config(protocol=protocol)  # raises the error that names the choices
+    return Config(**{**PROTOCOLS[protocol], "protocol": protocol, **settings})

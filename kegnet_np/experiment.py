@@ -1,0 +1,232 @@
+"""The whole job in a run folder: every stage once, then the table, the figures, `result.json`.
+
+A stage that is done has its checkpoint in the folder and is not done again; a stage under way
+keeps one too. So a run that was killed goes on where it was and ends with the same numbers.
+"""
+
+import csv
+import io
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from . import __version__, checkpoint, sampling, stages, train, tucker
+from .config import Config
+from .fit import Training
+
+APPROACHES = ("uniform", "normal", "kegnet", "real")
+LABELS = {
+    "teacher": "teacher M (real data, labels)",
+    "tucker": "Tucker only",
+    "uniform": "Tucker + uniform noise",
+    "normal": "Tucker + normal noise",
+    "kegnet": "Tucker + KegNet",
+    "real": "Tucker + real inputs (ceiling)",
+}
+METRICS = ("stage", "epoch", "member", "loss", "cls_loss", "dec_loss", "div_loss", "score")
+
+
+class RunError(ValueError):
+    """A run folder that cannot be used; one line says why and what to do."""
+
+
+def open_folder(out: Path, config: Config, resume: bool) -> None:
+    """Make the run folder, or see that it holds the same run; nothing in it is overwritten."""
+    settings = json.loads(json.dumps(asdict(config)))
+    if out.exists() and not out.is_dir():
+        raise RunError(f"--out {out} is a file, expected a folder; choose another")
+    if out.is_dir() and any(out.iterdir()):
+        file = out / "config.json"
+        if not file.is_file():
+            raise RunError(f"--out {out} holds other files; choose an empty or a new folder")
+        if not resume:
+            raise RunError(f"--out {out} holds a run; go on with --resume, or choose another")
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise RunError(f"{file} is not JSON ({error}); choose another folder") from error
+        keys = [key for key in settings if found.get(key) != settings[key]]
+        if keys:
+            was, now = found.get(keys[0]), settings[keys[0]]
+            raise RunError(
+                f"--out {out} holds a run with {keys[0]} {was}, not {now}; "
+                "resume with the same options, or choose another folder"
+            )
+    else:
+        checkpoint.write_text(out / "config.json", json.dumps(settings, indent=2) + "\n")
+
+
+class Folder:
+    """Checkpoints of a run's stages."""
+
+    def __init__(self, out: Path):
+        self.out, self.seconds, self.histories = out, {}, {}  # type: Path, dict, dict
+
+    def stage(self, name: str, compute: Callable, save: Callable, load: Callable):
+        """What ``load(path)`` reads from the stage's checkpoint, made first if it is not there.
+
+        ``compute(part)`` does the work and keeps its progress at ``part``; ``save(path, done,
+        header)`` writes what it returned.
+        """
+        path = self.out / "checkpoints" / f"{name}.npz"
+        part = path.with_suffix(".part.npz")
+        if not path.exists():
+            start = time.monotonic()
+            *model, done = compute(part)
+            trained = isinstance(done, Training)
+            header = {
+                "stage": name,
+                "seconds": done.seconds if trained else time.monotonic() - start,
+                "history": done.history if trained else [],
+                "kept_epoch": done.kept_epoch.tolist() if trained else [],
+            }
+            save(path, *model, done, **header)
+        part.unlink(missing_ok=True)
+        *loaded, header = load(path)
+        self.seconds[name], self.histories[name] = header["seconds"], header["history"]
+        return loaded
+
+
+def _save_stack(path, model, done, **header):
+    checkpoint.save_network(path, model, done.kept_theta, done.kept_state, **header)
+
+
+def _save_one(path, model, theta, **header):
+    checkpoint.save_network(path, model, theta[None], theta[None, :0], **header)
+
+
+def _save_generators(path, G, D, done, **header):
+    checkpoint.save_generators(path, G, D, done.kept_theta, done.kept_state, **header)
+
+
+def data_header(data) -> dict:
+    """What a teacher's checkpoint says of its data, so that inputs can be standardised later."""
+    keys = ("name", "feature_names", "class_names")
+    return {k: getattr(data, k) for k in keys} | {
+        "mean": data.mean.tolist(), "scale": data.scale.tolist(),
+    }  # fmt: skip
+
+
+def run(config: Config, data, out, *, resume: bool = False, figures: bool = True) -> dict:
+    """Do the whole job and return what `result.json` holds.
+
+    Parameters
+    ----------
+    config : the settings. data : a `data_loaders.Dataset`; after the teacher it is used only for
+        the ceiling "real", for the final evaluation and for selection "real-validation".
+    out : the run folder, new or empty; with ``resume`` one that holds the same run.
+    figures : draw them too.
+    """
+    out = Path(out)
+    open_folder(out, config, resume)
+    folder = Folder(out)
+    with threadpool_limits(1, user_api="blas"):  # small matrices: threads cost more than they bring
+
+        def save_teacher(path, model, done, **header):
+            _save_stack(path, model, done, data=data_header(data), **header)
+
+        M, theta, _ = folder.stage(
+            "teacher", lambda part: stages.teach(config, data, part),
+            save_teacher, checkpoint.load_network,
+        )  # fmt: skip
+        theta_M = theta[0]
+        G, theta_G, state_G = folder.stage(
+            "generators", lambda part: stages.extract(config, M, theta_M, part),
+            _save_generators, checkpoint.load_generators,
+        )  # fmt: skip
+        student, theta_0, _ = folder.stage(
+            "tucker", lambda part: tucker.compress(M, theta_M, config.ranks),
+            _save_one, checkpoint.load_network,
+        )  # fmt: skip
+        kegnet = sampling.generated(G, theta_G, state_G, config.latent)
+        sources: dict[str, stages.Source] = {k: f(M.features) for k, f in stages.NOISE.items()}
+        sources |= {"kegnet": kegnet, "real": (data.x_train, data.x_val)}
+        students = {"tucker": theta_0}
+        for name in APPROACHES:
+
+            def distil(part, name=name):
+                return student, stages.distill(
+                    config, name, M, theta_M, student, theta_0[0], sources[name],
+                    validation=(data.x_val, data.y_val), path=part,
+                )  # fmt: skip
+
+            _, students[name], _ = folder.stage(name, distil, _save_stack, checkpoint.load_network)
+        answers = train.predict(M, theta_M, None, data.x_test).argmax(-1)
+        scores = {"teacher": stages.evaluate(M, theta, data.x_test, data.y_test, answers)}
+        for name, stack in students.items():
+            scores[name] = stages.evaluate(student, stack, data.x_test, data.y_test, answers)
+    n_params = {"teacher": M.layout.size, "student": student.layout.size}
+    result = {
+        "dataset": data.name, "classes": list(data.class_names), "seed": config.seed,
+        "ranks": list(config.ranks), "protocol": config.protocol, "selection": config.selection,
+        "sampling": config.sampling, "n_params": n_params,
+        "compression": n_params["teacher"] / n_params["student"],
+        "accuracy": {name: s["accuracy"] for name, s in scores.items()},
+        "agreement": {name: s["agreement"] for name, s in scores.items()},
+        "seconds": folder.seconds, "versions": versions(),
+    }  # fmt: skip
+    checkpoint.write_text(out / "metrics.csv", metrics_csv(folder.histories))
+    if figures:
+        from . import plots  # takes a second to import
+
+        ours = train.predict(student, students["kegnet"][0], None, data.x_test).argmax(-1)
+        x_hat = kegnet(sampling.seeded(config.seed, "figures")[0], 2000)
+        plots.run_figures(out / "figures", folder.histories, data, answers, ours, x_hat)
+        if data.features == 64 and data.name == "digits":
+            plots.digit_figures(out / "figures", G, theta_G[0], state_G[0], config.latent)
+    checkpoint.write_text(out / "result.json", json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def versions() -> dict[str, str]:
+    """Of this program, Python, the machine and the packages that decide the numbers."""
+    packages = ("numpy", "scipy", "autograd", "tensorly")
+    return {
+        "kegnet_np": __version__, "python": platform.python_version(),
+        "platform": platform.platform(), **{name: version(name) for name in packages},
+    }  # fmt: skip
+
+
+def metrics_csv(histories: dict[str, list[dict]]) -> str:
+    """One row per stage, epoch and member; a loss that a stage does not have is left empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, METRICS, lineterminator="\n")
+    writer.writeheader()
+    for stage, history in histories.items():
+        writer.writerows({"stage": stage, **row} for row in history)
+    return text.getvalue()
+
+
+def table(result: dict) -> str:
+    """The result as text: approach, parameters, compression, accuracy and agreement, seconds."""
+    head = ("approach", "parameters", "compression", "accuracy %", "agreement %", "seconds")
+    rows: list[tuple[str, ...]] = [head]
+    for name, label in LABELS.items():
+        n = result["n_params"]["teacher" if name == "teacher" else "student"]
+        cells = [label, f"{n:,}", f"{result['n_params']['teacher'] / n:.2f}x"]
+        cells += [percent(result[key][name]) for key in ("accuracy", "agreement")]
+        rows.append((*cells, f"{result['seconds'][name]:.1f}"))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    lines = [
+        "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths)))  # noqa: B905
+        for r in rows
+    ]
+    lines.insert(1, "  ".join("-" * w for w in widths))
+    learnt = result["seconds"]["generators"]
+    lines.append(
+        f"test rows of {result['dataset']}; mean ± sd over students; epoch selected by "
+        f"{result['selection']}; protocol {result['protocol']}; learning the generators took "
+        f"{learnt:.1f} s more"
+    )
+    return "\n".join(lines)
+
+
+def percent(entry: dict) -> str:
+    spread = "" if entry["sd"] is None else f" ± {100 * entry['sd']:.2f}"
+    return f"{100 * entry['mean']:.2f}{spread}"

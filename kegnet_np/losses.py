@@ -1,0 +1,153 @@
+"""The losses of KegNet, as operations: reference, primitive and VJP (see `ops`).
+
+Each returns one number per network: a scalar for (B, K) inputs, (S,) for a stack (S, B, K).
+Logits are a (B, K), one-hot labels or probabilities y and p (B, K), latent codes z (B, Z),
+features x (B, D). Targets are constants: differentiating in one raises TypeError.
+"""
+
+import autograd.numpy as anp
+import numpy as np
+from scipy.special import xlogy
+
+from .ops import operation
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """exp(a_k) / Σ_j exp(a_j) over the last axis (..., K), safe for any finite logits.
+
+    Not differentiable; it makes targets. For a loss use `log_softmax`, `cross_entropy` or `kl`.
+    """
+    e = np.exp(logits - logits.max(-1, keepdims=True))
+    e /= e.sum(-1, keepdims=True)
+    return e
+
+
+# --- log-softmax --------------------------------------------------------------------------------
+
+
+def _log_softmax_reference(a):
+    shifted = a - anp.max(a, axis=-1, keepdims=True)
+    return shifted - anp.log(anp.sum(anp.exp(shifted), axis=-1, keepdims=True))
+
+
+def _log_softmax_vjp(need, g, y, a):
+    return (g - np.exp(y) * g.sum(-1, keepdims=True),)
+
+
+def _log_softmax(a):
+    y = a - a.max(-1, keepdims=True)
+    y -= np.log(np.exp(y).sum(-1, keepdims=True))
+    return y
+
+
+@operation(_log_softmax_reference, _log_softmax_vjp, inputs=(0,))
+def log_softmax(a):
+    """y_k = a_k − log Σ_j exp(a_j), (..., K) -> (..., K).
+
+    ∂y_k/∂a_j = [j = k] − softmax(a)_j, so ∂loss/∂a_j = g_j − softmax(a)_j Σ_k g_k, and
+    softmax(a) = exp(y).
+    """
+    return _log_softmax(a)
+
+
+# --- cross-entropy ------------------------------------------------------------------------------
+
+
+def _cross_entropy_reference(a, y):
+    return -anp.mean(anp.sum(y * _log_softmax_reference(a), axis=-1), axis=-1)
+
+
+def _cross_entropy_vjp(need, g, loss, a, y):
+    pull = softmax(a)
+    pull *= y.sum(-1, keepdims=True)
+    pull -= y
+    pull *= g[..., None, None] / a.shape[-2]
+    return pull, None
+
+
+@operation(_cross_entropy_reference, _cross_entropy_vjp, inputs=(0,))
+def cross_entropy(a, y):
+    """l_cls = mean_b −Σ_k y_bk log softmax(a_b)_k (paper, section 3.2, eq. 5).
+
+    By the rule of `log_softmax` with g = −y/B: ∂l/∂a_bj = (softmax(a_b)_j Σ_k y_bk − y_bj) / B.
+    """
+    return -(y * _log_softmax(a)).sum(-1).mean(-1)
+
+
+# --- Kullback-Leibler ---------------------------------------------------------------------------
+
+
+def _kl_reference(a, p):
+    return _cross_entropy_reference(a, p) + anp.mean(anp.sum(xlogy(p, p), axis=-1), axis=-1)
+
+
+@operation(_kl_reference, _cross_entropy_vjp, inputs=(0,))
+def kl(a, p):
+    """KL(p ‖ softmax(a)) = mean_b Σ_k p_bk (log p_bk − log softmax(a_b)_k), with 0 log 0 = 0.
+
+    The student's loss, p = softmax of the teacher's logits. It is the cross-entropy less a
+    constant, the entropy of p, so its gradient is that of `cross_entropy`.
+    """
+    return (xlogy(p, p) - p * _log_softmax(a)).sum(-1).mean(-1)
+
+
+# --- reconstruction -----------------------------------------------------------------------------
+
+
+def _reconstruction_reference(z_hat, z):
+    return anp.mean((z_hat - z) ** 2, axis=(-2, -1))
+
+
+def _reconstruction_vjp(need, g, loss, z_hat, z):
+    pull = z_hat - z
+    pull *= g[..., None, None] * (2 / (z_hat.shape[-2] * z_hat.shape[-1]))
+    return pull, None
+
+
+@operation(_reconstruction_reference, _reconstruction_vjp, inputs=(0,))
+def reconstruction(z_hat, z):
+    """l_dec = mean over B and Z of (ẑ − z)² (paper, section 3.2, eq. 6).
+
+    ∂l/∂ẑ = 2 (ẑ − z) / (B Z).
+    """
+    return np.square(z_hat - z).mean((-2, -1))
+
+
+# --- diversity ----------------------------------------------------------------------------------
+
+
+def _diversity_reference(x, z):
+    d_x = anp.mean(anp.abs(x[..., :, None, :] - x[..., None, :, :]), axis=-1)  # (B, B)
+    d_z = anp.mean((z[..., :, None, :] - z[..., None, :, :]) ** 2, axis=-1)  # (B, B)
+    return anp.exp(-anp.mean(d_z * d_x, axis=(-2, -1)))
+
+
+def _latent_distances(z):
+    return np.square(z[..., :, None, :] - z[..., None, :, :]).mean(-1)  # (B, B)
+
+
+def _diversity_vjp(need, g, loss, x, z):
+    B, D = x.shape[-2:]
+    d_z = _latent_distances(z)
+    pull = np.empty_like(x)
+    for k in range(D):  # a feature at a time: a (B, B, D) array would be large
+        column = x[..., k]
+        signs = np.sign(column[..., :, None] - column[..., None, :])  # (B, B)
+        pull[..., k] = (d_z * signs).sum(-1)
+    pull *= (-2 / (B * B * D) * loss * g)[..., None, None]
+    return pull, None
+
+
+@operation(_diversity_reference, _diversity_vjp, inputs=(0,))
+def diversity(x, z):
+    """l_div = exp(−mean_{i,j} d_z(z_i, z_j) d_x(x_i, x_j)) over all B² pairs (paper, eq. 7).
+
+    d_z is the mean of squared, d_x of absolute differences. With m the mean in the exponent,
+    ∂l/∂x_ik = −l ∂m/∂x_ik. Row i is in the pairs (i, j) and (j, i), alike by symmetry, so
+    ∂m/∂x_ik = 2/(B² D) Σ_j d_z(z_i, z_j) sign(x_ik − x_jk), where sign(0) = 0.
+    """
+    total = 0
+    for k in range(x.shape[-1]):
+        column = x[..., k]
+        total = total + np.abs(column[..., :, None] - column[..., None, :])  # (B, B)
+    return np.exp(-(_latent_distances(z) * total).mean((-2, -1)) / x.shape[-1])

@@ -1,0 +1,246 @@
+"""The networks of KegNet: classifier, Tucker student, generator, decoder (paper, appendix A).
+
+A model here is a description without parameters, and two pure functions:
+
+    theta, state = model.init(rng)
+    y, new_state = model.apply(model.layout.views(theta), state, x, train=..., masks=...)
+
+theta (P,) is one flat vector, and apply takes its named views p; state (Q,) holds the running
+statistics of batch-norm (it is empty where there are none). With theta (S, P) and state (S, Q) the
+same call runs a stack of S networks on x (S, B, D), or on one x (B, D) that they share. Nothing is
+hidden: dropout masks come in from outside, new running statistics go out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from . import ops
+from .params import Layout
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """The MLP of the paper's UCI experiments: D → hidden, depth − 1 times hidden → hidden, → K.
+
+    After every hidden layer: ELU, then dropout. With ``ranks`` every dense layer is in Tucker form
+    (section 3.3): the student. A rank applies to a mode whose size is the hidden width, so the
+    first layer keeps in-rank D and the last out-rank K; ``ranks`` gives each dense layer its own,
+    and a shorter list repeats its last entry.
+
+    Parameters
+    ----------
+    features, classes : int, D and K.
+    hidden : int, the width. depth : int, the number of hidden layers. The paper's text says ten,
+        its program builds 11, and only 11 gives the paper's compression ratios.
+    dropout : float in [0, 1), the share of hidden units set to zero in training.
+    ranks : tuple of int in 1..hidden, or None for plain dense layers.
+    """
+
+    features: int
+    classes: int
+    hidden: int = 100
+    depth: int = 11
+    dropout: float = 0.15
+    ranks: tuple[int, ...] | None = None
+
+    def __post_init__(self):
+        _require_positive(self, "features", "classes", "hidden", "depth")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}, expected a share in [0, 1)")
+        if self.ranks is not None:
+            check_ranks(self.ranks, self.hidden, self.depth + 1)
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """(inputs, outputs) of each of the depth + 1 dense layers, first to last."""
+        widths = [self.features, *[self.hidden] * self.depth, self.classes]
+        return list(zip(widths, widths[1:], strict=False))
+
+    def rank_pairs(self, ranks: Sequence[int]) -> list[tuple[int, int]]:
+        """(in-rank, out-rank) of each dense layer for a list of ranks."""
+        every = [ranks[min(i, len(ranks) - 1)] for i in range(self.depth + 1)]
+        pairs = [(r, r) for r in every]
+        pairs[0] = (self.features, every[0])
+        pairs[-1] = (every[-1], self.classes)
+        return pairs
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where each layer's arrays lie in theta."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for i, (D, H) in enumerate(self.sizes):
+            if self.ranks is None:
+                shapes[f"W{i}"] = (D, H)
+            else:
+                r_in, r_out = self.rank_pairs(self.ranks)[i]
+                shapes[f"U_in{i}"], shapes[f"core{i}"] = (D, r_in), (r_in, r_out)
+                shapes[f"U_out{i}"] = (r_out, H)
+            shapes[f"b{i}"] = (1, H)
+        return Layout(shapes)
+
+    def init(self, rng: np.random.Generator, dtype=np.float32) -> tuple[np.ndarray, np.ndarray]:
+        """Random theta (P,) and an empty state (0,); weights U(−1/√fan_in, 1/√fan_in)."""
+        return _uniform_fan_in(self.layout, rng, dtype), np.empty(0, dtype)
+
+    def draw_masks(self, rng: np.random.Generator, batch: int, dtype=np.float32) -> np.ndarray:
+        """Dropout masks (depth, B, hidden) of one network for one step: 0 or 1/(1 − p)."""
+        masks = rng.random((self.depth, batch, self.hidden), np.float32) >= self.dropout
+        return masks * np.array(1 / (1 - self.dropout), dtype)
+
+    def apply(self, p, state, x, *, train: bool = False, masks=None):
+        """Logits (..., B, K) of x (..., B, D), and the state as it came.
+
+        In training mode with dropout > 0 ``masks`` (..., depth, B, hidden) is required.
+        """
+        _check_features(x, self.features)
+        if train and self.dropout and masks is None:
+            raise ValueError("masks is None in training mode: draw them with draw_masks(rng, B)")
+        for i in range(self.depth + 1):
+            if self.ranks is not None:
+                x = ops.tucker_dense(x, p[f"U_in{i}"], p[f"core{i}"], p[f"U_out{i}"], p[f"b{i}"])
+                x = ops.elu(x) if i < self.depth else x  # (..., B, H)
+            else:
+                layer = ops.dense_elu if i < self.depth else ops.dense
+                x = layer(x, p[f"W{i}"], p[f"b{i}"])  # (..., B, H)
+            if train and self.dropout and i < self.depth:
+                x = ops.dropout(x, masks[..., i, :, :])
+        return x, state
+
+
+@dataclass(frozen=True)
+class NormalisedMLP:
+    """Hidden layers of dense, ELU and batch-norm, then a dense layer: generator and decoder.
+
+    With ``adjust`` the output passes a batch-norm *without* learnt parameters, so that every
+    feature of a batch is N(0, 1)-like. The paper's text fixes "γ and β as 0 and 1", a swap:
+    scale 1, shift 0.
+    """
+
+    inputs: int
+    outputs: int
+    hidden: int = 120
+    depth: int = 2
+    adjust: bool = False
+    momentum: float = 0.1
+
+    def __post_init__(self):
+        _require_positive(self, "inputs", "outputs", "hidden", "depth")
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where each layer's arrays lie in theta."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        widths = [self.inputs, *[self.hidden] * self.depth, self.outputs]
+        for i, (D, H) in enumerate(zip(widths, widths[1:], strict=False)):
+            shapes[f"W{i}"], shapes[f"b{i}"] = (D, H), (1, H)
+            if i < self.depth:
+                shapes[f"gamma{i}"] = shapes[f"beta{i}"] = (1, H)
+        return Layout(shapes)
+
+    @cached_property
+    def state_layout(self) -> Layout:
+        """Where each batch-norm's running mean and variance lie in the state."""
+        shapes = {f"norm{i}": (2, 1, self.hidden) for i in range(self.depth)}
+        if self.adjust:
+            shapes[f"norm{self.depth}"] = (2, 1, self.outputs)
+        return Layout(shapes)
+
+    def init(self, rng: np.random.Generator, dtype=np.float32) -> tuple[np.ndarray, np.ndarray]:
+        """Random theta (P,), γ = 1 and β = 0; state (Q,) with means 0 and variances 1."""
+        theta = _uniform_fan_in(self.layout, rng, dtype)
+        state = np.zeros(self.state_layout.size, dtype)
+        for norm in self.state_layout.views(state).values():
+            norm[1] = 1
+        return theta, state
+
+    def apply(self, p, state, x, *, train: bool = False, masks=None):
+        """Outputs (..., B, H) of x (..., B, inputs), and the new state (..., Q).
+
+        In training mode batch-norm uses the batch's moments (so B ≥ 2) and the new state has
+        the running mean and the *unbiased* running variance; else the state is used and kept.
+        """
+        _check_features(x, self.inputs)
+        B = x.shape[-2]
+        if train and B < 2:
+            raise ValueError(f"x has {B} row, batch-norm in training needs 2: use a larger batch")
+        moments = np.empty_like(state) if train else state
+        norms = self.state_layout.views(moments)
+        for i in range(self.depth):
+            x = ops.dense_elu(x, p[f"W{i}"], p[f"b{i}"])  # (..., B, H)
+            x = _normalise(x, p[f"gamma{i}"], p[f"beta{i}"], norms[f"norm{i}"], train)
+        x = ops.dense(x, p[f"W{self.depth}"], p[f"b{self.depth}"])
+        if self.adjust:
+            one = np.ones((1, 1), state.dtype)
+            x = _normalise(x, one, 0 * one, norms[f"norm{self.depth}"], train)
+        return x, (self._updated(state, moments, B) if train else state)
+
+    def _updated(self, state, moments, B):
+        """The running statistics after a batch: s ← s + momentum (batch − s)."""
+        batch = moments.copy()  # the gradient still needs the biased variance in `moments`
+        for norm in self.state_layout.views(batch).values():
+            norm[..., 1, :, :] *= B / (B - 1)
+        batch -= state
+        batch *= self.momentum
+        batch += state
+        return batch
+
+
+def generator(latent: int, classes: int, features: int, hidden: int = 120) -> NormalisedMLP:
+    """G: (z, y) → x̂ of shape (..., B, D) (paper, section 3.2); its input is `generator_input`."""
+    return NormalisedMLP(latent + classes, features, hidden, depth=2, adjust=True)
+
+
+def generator_input(z, y):
+    """z (..., B, Z) beside one-hot y (..., B, K): (..., B, Z + K)."""
+    return np.concatenate([z, y], axis=-1)
+
+
+def decoder(features: int, latent: int, hidden: int = 120) -> NormalisedMLP:
+    """D: x̂ → ẑ of shape (..., B, Z) (paper, section 3.2).
+
+    The paper says n = 2 for tables; its program's n = 2 makes three hidden layers.
+    """
+    return NormalisedMLP(features, latent, hidden, depth=3)
+
+
+def check_ranks(ranks: Sequence[int], width: int, layers: int) -> None:
+    """Raise ValueError unless every rank is an integer in 1..width, one per layer at the most."""
+    if not 1 <= len(ranks) <= layers:
+        raise ValueError(f"ranks has {len(ranks)} entries, expected 1 to {layers}: one per layer")
+    for r in ranks:
+        if not (isinstance(r, (int, np.integer)) and 1 <= r <= width):
+            raise ValueError(f"ranks holds {r!r}, expected integers from 1 to the width, {width}")
+
+
+def _normalise(x, gamma, beta, norm, train):
+    if train:
+        return ops.batch_norm(x, gamma, beta, norm)
+    return ops.batch_norm_eval(x, gamma, beta, norm[..., 0, :, :], norm[..., 1, :, :])
+
+
+def _uniform_fan_in(layout, rng, dtype):
+    """PyTorch's default for a linear layer: weights and biases from U(−1/√fan_in, 1/√fan_in)."""
+    arrays, bound = {}, 1.0
+    for name, (_, _, shape) in layout.entries.items():
+        if name.startswith(("gamma", "beta")):
+            arrays[name] = np.full(shape, float(name.startswith("gamma")))
+            continue
+        if not name.startswith("b"):
+            bound = shape[0] ** -0.5  # a layer's bias follows its weights and shares their bound
+        arrays[name] = rng.uniform(-bound, bound, shape)
+    return layout.pack(arrays, dtype)
+
+
+def _check_features(x, expected):
+    if x.ndim < 2 or x.shape[-1] != expected:
+        raise ValueError(f"x has shape {tuple(x.shape)}, expected (..., B, {expected})")
+
+
+def _require_positive(model, *names):
+    for name in names:
+        value = getattr(model, name)
+        if not (isinstance(value, (int, np.integer)) and value >= 1):
+            raise ValueError(f"{name} is {value!r}, expected a positive integer")

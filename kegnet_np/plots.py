@@ -1,0 +1,153 @@
+"""Every figure of the command line and the tutorials. Each function returns a Figure."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from . import train
+from .checkpoint import write_atomically
+from .models import generator_input
+from .sampling import one_hot
+
+NAMES = {
+    "loss": "loss",
+    "cls_loss": "classifier loss l_cls",
+    "dec_loss": "decoder loss l_dec",
+    "div_loss": "diversity loss l_div",
+    "score": "score for selection",
+}
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure (inches) that needs no screen."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, path) -> None:
+    """Write a figure as PNG, atomically."""
+    write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=130, format="png"))
+
+
+def loss_curves(histories: dict[str, list[dict]]) -> Figure:
+    """A row of axes per trained stage, a line per member, from the histories of `fit`."""
+    stages = {name: rows for name, rows in histories.items() if rows}
+    columns = [[key for key in NAMES if key in rows[0]] for rows in stages.values()]
+    width = max(map(len, columns), default=1)
+    figure = new_figure(3.6 * width, 2.2 * max(len(stages), 1))
+    axes = figure.subplots(max(len(stages), 1), width, squeeze=False)
+    for i, (name, rows) in enumerate(stages.items()):
+        for j, ax in enumerate(axes[i]):
+            if j >= len(columns[i]):
+                ax.set_axis_off()
+                continue
+            key = columns[i][j]
+            for member in sorted({row["member"] for row in rows}):
+                line = [(row["epoch"], row[key]) for row in rows if row["member"] == member]
+                ax.plot(*zip(*line, strict=True), lw=1)
+            if key != "score":
+                ax.set_yscale("log")
+            ax.set(title=name, xlabel="epoch", ylabel=NAMES[key])
+    return figure
+
+
+def confusion(teacher: np.ndarray, student: np.ndarray, class_names) -> Figure:
+    """Share of each teacher answer (rows) that the student answers so (columns); (N,) each."""
+    K = len(class_names)
+    counts = np.zeros((K, K))
+    np.add.at(counts, (teacher, student), 1)
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    figure = new_figure(max(4.5, 0.32 * K + 2), max(4, 0.32 * K + 1.5))
+    ax = figure.subplots()
+    image = ax.imshow(share, vmin=0, vmax=1, cmap="Blues")
+    ax.set(xlabel="student's answer", ylabel="teacher's answer", title="teacher against student")
+    ax.set_xticks(range(K), class_names, rotation=90 if K > 12 else 0)
+    ax.set_yticks(range(K), class_names)
+    if K <= 12:
+        for i, j in np.argwhere(counts > 0):
+            colour = "white" if share[i, j] > 0.5 else "black"
+            ax.text(j, i, f"{int(counts[i, j])}", ha="center", va="center", color=colour, size=7)
+    figure.colorbar(image, ax=ax, label="share of the row")
+    return figure
+
+
+def feature_distributions(real: np.ndarray, generated: np.ndarray, names) -> Figure:
+    """Histograms of every feature, real (N, D) behind generated (N', D), standardised units."""
+    D = real.shape[1]
+    columns = min(8, D)
+    rows = -(-D // columns)
+    figure = new_figure(1.7 * columns, 1.25 * rows + 0.5)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    bins = np.linspace(-4, 4, 33)
+    for i, ax in enumerate(axes.flat):
+        if i >= D:
+            ax.set_axis_off()
+            continue
+        for x, label, style in ((real, "real", "stepfilled"), (generated, "generated", "step")):
+            share = np.full(len(x), 1 / len(x))
+            inside = np.clip(x[:, i], -4, 4)
+            ax.hist(inside, bins, weights=share, histtype=style, label=label, alpha=0.8)
+        ax.set_title(names[i], size=7)
+        ax.tick_params(labelsize=6)
+        ax.set_yticks([])
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=8)
+    figure.supxlabel("value in training standard deviations (beyond ±4: at the edge)", size=8)
+    figure.supylabel("share of samples", size=8)
+    return figure
+
+
+def image_grid(images: np.ndarray, row_names, column_names, title: str) -> Figure:
+    """Images (R, C, h, w), a row and a column label each."""
+    R, C = images.shape[:2]
+    figure = new_figure(0.62 * C + 1, 0.66 * R + 0.8)
+    axes = figure.subplots(R, C, squeeze=False)
+    for (r, c), ax in np.ndenumerate(axes):
+        ax.imshow(images[r, c], cmap="gray_r")
+        ax.set(xticks=[], yticks=[])
+        if c == 0:
+            ax.set_ylabel(row_names[r], rotation=0, ha="right", va="center")
+        if r == R - 1:
+            ax.set_xlabel(column_names[c], size=8)
+    figure.suptitle(title, size=10)
+    return figure
+
+
+def run_figures(folder, histories, data, teacher_answers, student_answers, x_hat) -> None:
+    """The figures of every run: losses, confusion on the test rows, distributions of features."""
+    folder = Path(folder)
+    save(loss_curves(histories), folder / "losses.png")
+    figure = confusion(teacher_answers, student_answers, data.class_names)
+    save(figure, folder / "confusion.png")
+    figure = feature_distributions(data.x_train, x_hat, data.feature_names)
+    save(figure, folder / "features.png")
+
+
+def digit_figures(folder, G, theta, state, latent: int, seed: int = 0) -> None:
+    """For 8×8 digits: generated images by class, and a latent walk between two classes.
+
+    theta (P,), state (Q,) of one generator. Standardised units, as the generator makes them.
+    """
+    rng, K, C = np.random.default_rng(seed), G.inputs - latent, 10
+    z = np.repeat(rng.standard_normal((1, C, latent)), K, axis=0)  # a column, one z
+    y = np.repeat(one_hot(np.arange(K), K)[:, None], C, axis=1)  # a row, one class
+    images = _images(G, theta, state, z, y)
+    figure = image_grid(images, range(K), [f"z{c}" for c in range(C)], "generated, by class and z")
+    save(figure, Path(folder) / "generated.png")
+    t = np.linspace(0, 1, C)[None, :, None]
+    walk_y = (1 - t) * one_hot(np.array(1), K) + t * one_hot(np.array(7), K)
+    ends = rng.standard_normal((2, 4, 1, latent))
+    walk_z = (1 - t) * ends[0] + t * ends[1]  # (4, C, Z)
+    images = _images(G, theta, state, walk_z, np.repeat(walk_y, 4, axis=0))
+    steps = [f"{v:.1f}" for v in t.ravel()]
+    figure = image_grid(images, [f"walk {i}" for i in range(4)], steps, "from class 1 to class 7")
+    save(figure, Path(folder) / "walk.png")
+
+
+def _images(G, theta, state, z, y):
+    R, C = z.shape[:2]
+    zy = generator_input(z, y).reshape(R * C, -1).astype(theta.dtype)
+    return train.predict(G, theta, state, zy).reshape(R, C, 8, 8)

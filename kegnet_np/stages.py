@@ -1,0 +1,149 @@
+"""The stages of the job: teach, extract, compress, distil, evaluate.
+
+`experiment.run` puts them in a row; the command line also offers them one by one.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from . import losses, sampling, train
+from .config import Config
+from .fit import Schedule, Training, fit
+from .models import Classifier, NormalisedMLP, decoder, generator
+
+Source = sampling.Sampler | tuple[np.ndarray, np.ndarray]  # what a student sees: see `distill`
+NOISE = {"uniform": sampling.uniform, "normal": sampling.normal}
+
+
+def teach(config: Config, data, path: Path | None = None) -> tuple[Classifier, Training]:
+    """Train a teacher on labelled rows; the best epoch by validation accuracy (spec: schedule).
+
+    Parameters
+    ----------
+    data : a `data_loaders.Dataset`. path : where a stage under way keeps its checkpoint.
+
+    Returns
+    -------
+    The model and its training, a stack of one: theta is ``training.kept_theta[0]``.
+    """
+    model = Classifier(data.features, data.classes, config.hidden, config.depth, config.dropout)
+    rngs = sampling.seeded(config.seed, "teacher")
+    theta, state = (np.stack([a]) for a in model.init(rngs[0]))
+    schedule = Schedule(
+        config.teacher_lr, config.teacher_batch, config.teacher_epochs,
+        config.teacher_patience, config.teacher_min_epochs,
+    )  # fmt: skip
+    target = sampling.one_hot(data.y_train, data.classes)
+    batches = train.pool_batches(data.x_train, target, schedule.batch)
+    run_epoch = train.classifier_epoch(model, losses.cross_entropy, batches)
+    score = agreement_with(model, data.x_val, data.y_val)
+    training = Training(theta, state, rngs, schedule.lr)
+    return model, fit(training, run_epoch, schedule, name="teacher", score=score, path=path)
+
+
+def extract(
+    config: Config, M: Classifier, theta_M: np.ndarray, path: Path | None = None
+) -> tuple[NormalisedMLP, NormalisedMLP, Training]:
+    """Learn generators and decoders from the teacher alone, as one stack (paper, section 3.2).
+
+    theta_M (P,). Returns G, D and their training: theta and state hold G's part, then D's.
+    """
+    G = generator(config.latent, M.classes, M.features)
+    D = decoder(M.features, config.latent)
+    rngs = sampling.seeded(config.seed, "generators", config.generators)
+    pairs = [(G.init(rng), D.init(rng)) for rng in rngs]
+    theta, state = (np.stack([np.concatenate([g[i], d[i]]) for g, d in pairs]) for i in (0, 1))
+    schedule = Schedule(config.generator_lr, config.generator_batch, config.generator_epochs)
+    run_epoch = train.extraction_epoch(
+        G, D, M, theta_M,
+        batch=schedule.batch, steps=config.generator_steps,
+        alpha=config.alpha, beta=config.beta, teacher_dropout=config.teacher_dropout,
+    )  # fmt: skip
+    training = Training(theta, state, rngs, schedule.lr)
+    return G, D, fit(training, run_epoch, schedule, name="generators", path=path)
+
+
+def distill(
+    config: Config,
+    approach: str,
+    M: Classifier,
+    theta_M: np.ndarray,
+    student: Classifier,
+    theta_0: np.ndarray,
+    source: Source,
+    *,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    path: Path | None = None,
+) -> Training:
+    """Train a stack of students to give the teacher's answers on samples (paper, section 3.3).
+
+    Parameters
+    ----------
+    approach : its name; seeds the students' random numbers.
+    M, theta_M (P,) : the teacher. student, theta_0 (P',) : where every student starts.
+    source : what the students see. A sampler: each student gets a pool of its own, or its own
+        fresh samples. Or real inputs for training and for selection, (N, D) each, without labels:
+        the ceiling.
+    validation : real validation inputs (N, D) and labels (N,), for selection "real-validation".
+    """
+    rngs = sampling.seeded(config.seed, approach, config.students)
+    p_M = M.layout.views(theta_M)
+
+    def target_of(x):
+        return losses.softmax(train.forward(M, p_M, x))
+
+    learnt = not isinstance(source, tuple) and approach not in NOISE
+    n = config.pool_per_generator * config.generators if learnt else config.noise_pool
+    epochs = config.student_epochs if learnt else config.noise_epochs
+    if isinstance(source, tuple):
+        x, held_out = source
+        batches = train.pool_batches(x, target_of(x), config.student_batch)
+    else:
+        held_out = source(sampling.seeded(config.seed, f"{approach} held out")[0], config.held_out)
+        if config.sampling == "fresh":
+            steps = -(-n // config.student_batch)
+            batches = train.fresh_batches(source, target_of, config.student_batch, steps)
+        else:
+            x = sampling.stacked(lambda rng: source(rng, n), rngs)  # (S, N, D)
+            batches = train.pool_batches(x, target_of(x), config.student_batch)
+    if config.selection == "real-validation":
+        if validation is None:
+            raise ValueError("validation is None, selection real-validation needs (x, labels)")
+        score = agreement_with(student, *validation)
+    else:
+        score = agreement_with(student, held_out, target_of(held_out).argmax(-1))
+    patience = None if config.selection == "last" else config.student_patience
+    schedule = Schedule(
+        config.student_lr, config.student_batch, epochs, patience, config.student_min_epochs
+    )
+    theta = np.stack([theta_0] * config.students)
+    training = Training(theta, theta[:, :0], rngs, schedule.lr)
+    run_epoch = train.classifier_epoch(student, losses.kl, batches)
+    return fit(training, run_epoch, schedule, name=approach, score=score, path=path)
+
+
+def agreement_with(model: Classifier, x: np.ndarray, labels: np.ndarray) -> Callable:
+    """A score for `fit`: the share of rows x (N, D) that each member gives their label (N,)."""
+    return lambda training: train.accuracy(
+        train.predict(model, training.theta, training.state, x), labels
+    )
+
+
+def evaluate(model: Classifier, theta: np.ndarray, x, labels, teacher_answers) -> dict:
+    """Accuracy and agreement with the teacher of a stack theta (S, P) on rows x (N, D), by member.
+
+    labels and teacher_answers are (N,), class numbers.
+    """
+    logits = train.predict(model, theta, theta[:, :0], x)
+    return {
+        "accuracy": summary(train.accuracy(logits, labels)),
+        "agreement": summary(train.accuracy(logits, teacher_answers)),
+    }
+
+
+def summary(values: np.ndarray) -> dict:
+    """{values, mean, sd}; sd has n − 1 in the denominator and is None for a single value."""
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return {"values": values.tolist(), "mean": float(np.mean(values)), "sd": sd}

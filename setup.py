@@ -1,0 +1,55 @@
+"""Metadata of kegnet_np; pyproject.toml holds the build system and the tools' settings."""
+
+import re
+from pathlib import Path
+
+from setuptools import setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(  # read, not imported: the dependencies are not installed yet
+    r'^__version__ = "(.+)"$', (HERE / "kegnet_np/__init__.py").read_text("utf-8"), re.MULTILINE
+)[1]
+
+setup(
+    name="kegnet_np",
+    version=VERSION,
+    description="KegNet on NumPy: distil a small tabular classifier from a trained one, no data",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    author="The kegnet_np authors",
+    license="MIT",
+    license_files=["LICENSE"],
+    keywords="knowledge distillation, data-free, model compression, Tucker, autograd, tabular",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Education",
+        "Intended Audience :: Science/Research",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3.14",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+    packages=["kegnet_np"],
+    py_modules=["data_loaders"],
+    package_data={"kegnet_np": ["py.typed", "digits.npz", "*.md"]},
+    python_requires=">=3.11",
+    install_requires=[
+        "numpy>=2.0",
+        "scipy>=1.13",
+        "autograd>=1.9",
+        "tensorly>=0.9",
+        "matplotlib>=3.9",
+        "pooch>=1.8",
+        "uncompresspy>=0.4",
+        "tqdm>=4.66",
+        "threadpoolctl>=3.5",
+    ],
+    extras_require={
+        "test": ["pytest>=8", "pytest-cov>=6"],
+        "lint": ["ruff>=0.12", "mypy>=1.16"],
+    },
+    entry_points={"console_scripts": ["kegnet = kegnet_np.cli:main"]},
+)

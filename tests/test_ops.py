@@ -1,0 +1,250 @@
+"""Every operation against its reference, its VJP against autograd and central differences."""
+
+import ast
+import inspect
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from autograd import grad
+from checks import check_operation, close
+
+from kegnet_np import losses, ops
+from kegnet_np.ops import REGISTRY, make_primitive
+
+B, D, H, R = 4, 3, 5, 2  # rows, inputs, outputs, rank
+
+
+def arguments(name, rng, x_lead=(), p_lead=()):
+    """Random arguments at O(1) scale; x_lead and p_lead are the stack axes of data and weights."""
+
+    def draw(lead, *shape):
+        return rng.standard_normal(lead + shape)
+
+    x, a = draw(x_lead, B, D), draw(x_lead, B, H)
+    scale = (draw(p_lead, 1, H) + 2, draw(p_lead, 1, H))
+    return {
+        "dense": lambda: (x, draw(p_lead, D, H), draw(p_lead, 1, H)),
+        "elu": lambda: (a,),
+        "dense_elu": lambda: (x, draw(p_lead, D, H), draw(p_lead, 1, H)),
+        "tucker_dense": lambda: (
+            x, draw(p_lead, D, R), draw(p_lead, R, R + 1), draw(p_lead, R + 1, H),
+            draw(p_lead, 1, H),
+        ),
+        "batch_norm": lambda: (a, *scale),
+        "batch_norm_eval": lambda: (a, *scale, draw(p_lead, 1, H), draw(p_lead, 1, H) ** 2 + 0.5),
+        "dropout": lambda: (a, (rng.random(a.shape) > 0.3) / 0.7),
+        "log_softmax": lambda: (a,),
+        "cross_entropy": lambda: (a, rng.random(a.shape) + 0.1),  # rows need not sum to 1
+        "kl": lambda: (a, rng.random(a.shape) + 0.1),
+        "reconstruction": lambda: (a, draw(x_lead, B, H)),
+        "diversity": lambda: (x, draw(x_lead, B, H)),
+    }[name]()  # fmt: skip
+
+
+LEADS = {
+    "one network": ((), ()),
+    "a stack": ((2,), (2,)),
+    "a stack on shared rows": ((), (2,)),
+    "stacked rows in one network": ((2,), ()),
+}
+
+
+@pytest.mark.parametrize("lead", LEADS.values(), ids=LEADS)
+@pytest.mark.parametrize("name", REGISTRY)
+def test_value_and_gradient_are_those_of_the_reference_and_of_differences(name, lead, rng):
+    check_operation(REGISTRY[name], arguments(name, rng, *lead), rng)
+
+
+# --- mutants: every VJP broken on purpose must fail the check above -------------------------------
+
+
+class Mutator(ast.NodeTransformer):
+    """Counts the places where a VJP can be broken, and breaks the n-th."""
+
+    def __init__(self, n):
+        self.n, self.seen = n, 0
+
+    def offer(self, node, *replacements):
+        for replacement in replacements:
+            if self.seen == self.n:
+                self.seen += 1
+                return ast.copy_location(replacement, node)
+            self.seen += 1
+        return node
+
+    def visit_BinOp(self, node):
+        self.generic_visit(node)
+        flip = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
+        if type(node.op) not in flip:
+            return node
+        flipped = ast.BinOp(node.left, flip[type(node.op)](), node.right)
+        return self.offer(node, node.left, node.right, flipped)
+
+    def visit_AugAssign(self, node):
+        self.generic_visit(node)
+        return self.offer(node, ast.Pass())
+
+    def visit_UnaryOp(self, node):
+        self.generic_visit(node)
+        return self.offer(node, node.operand) if isinstance(node.op, ast.USub) else node
+
+    def visit_Return(self, node):
+        self.generic_visit(node)
+        several = isinstance(node.value, ast.Tuple)
+        entries = node.value.elts if several else [node.value]
+        for i, entry in enumerate(entries):
+            value = entry.body if isinstance(entry, ast.IfExp) else entry
+            if isinstance(value, ast.Constant) or (isinstance(value, ast.Call) and not several):
+                continue  # None for a constant; all of another operation's VJP
+            broken = [ast.BinOp(value, ast.Mult(), ast.Constant(c)) for c in (1.001, -1)]
+            entries[i] = self.offer(entry, *broken)
+        if not several:
+            node.value = entries[0]
+        return node
+
+    def visit_Compare(self, node):
+        return node  # which cotangents are wanted: no arithmetic
+
+    def visit_Subscript(self, node):
+        return node
+
+    def visit_keyword(self, node):
+        return node
+
+
+def build(op, helper, n):
+    """op with the n-th mutation of its VJP (or of a helper of it), or None past the last."""
+    module = sys.modules[op.vjp.__module__]
+    source = helper or op.vjp
+    tree, mutator = ast.parse(textwrap.dedent(inspect.getsource(source))), Mutator(n)
+    tree = ast.fix_missing_locations(mutator.visit(tree))
+    if mutator.seen <= n:
+        return None, ""
+    namespace = dict(vars(module))
+    exec(compile(tree, "mutant", "exec"), namespace)
+    if helper is not None:
+        exec(textwrap.dedent(inspect.getsource(op.vjp)), namespace)
+    vjp = namespace[op.vjp.__name__]
+    fast = make_primitive(op.forward, vjp, op.name)
+    broken = ops.Operation(op.name, op.reference, op.forward, vjp, fast, op.inputs)
+    return broken, ast.unparse(tree)
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_every_broken_vjp_fails_the_check(name):
+    op, survivors, n_mutants = REGISTRY[name], [], 0
+    helpers = [None, ops._elu_slope] if "elu" in name else [None]
+    for helper in helpers:
+        n = 0
+        while True:
+            mutant, text = build(op, helper, n)
+            if mutant is None:
+                break
+            n, n_mutants = n + 1, n_mutants + 1
+            try:
+                with np.errstate(all="ignore"):
+                    for lead in LEADS.values():
+                        rng = np.random.default_rng(n)
+                        check_operation(mutant, arguments(name, rng, *lead), rng)
+            except Exception:  # wrong numbers or a crash: either way the mutant is found out
+                continue
+            survivors.append(text)
+    assert n_mutants >= 2 and not survivors, "\n\n".join(survivors)
+
+
+# --- values and edges -----------------------------------------------------------------------------
+
+
+def test_elu_is_exact_at_zero_and_finite_far_out():
+    a = np.array([[-1e3, -1.0, -0.0, 0.0, 1.0, 800.0]])
+    assert ops.elu(a).tolist() == [[-1.0, np.expm1(-1.0), 0.0, 0.0, 1.0, 800.0]]
+    slope = grad(lambda v: ops.elu(v).sum())(a)
+    close(slope, np.array([[0.0, np.exp(-1.0), 1.0, 1.0, 1.0, 1.0]]), 1e-15)
+
+
+@pytest.mark.parametrize("scale", [1e3, 1e-3])
+@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_extreme_inputs_give_finite_values_and_gradients_in_their_own_type(name, scale, dtype, rng):
+    args = [np.asarray(a, dtype) for a in arguments(name, rng)]
+    args[0] *= dtype(scale)
+    op = REGISTRY[name]
+    value = op.fast(*args)
+    assert value.dtype == dtype and np.isfinite(value).all()
+    for i in op.inputs:
+        gradient = grad(lambda *a: op.fast(*a).sum(), i)(*args)
+        assert gradient.dtype == dtype and np.isfinite(gradient).all()
+
+
+def test_logits_of_a_thousand_give_exact_losses():
+    a = np.array([[1e3, -1e3], [-1e3, 1e3]])
+    y = np.array([[1.0, 0.0], [1.0, 0.0]])
+    assert losses.cross_entropy(a, y) == 1000.0  # 0 and 2000
+    assert losses.kl(a, np.eye(2)) == 0.0
+    close(grad(losses.cross_entropy)(a, y), np.array([[0.0, 0.0], [-0.5, 0.5]]), 1e-12)
+
+
+def test_a_class_that_is_absent_gets_the_gradient_of_its_softmax_alone(rng):
+    a, y = rng.standard_normal((4, 3)), np.eye(3)[[0, 1, 0, 1]]
+    close(grad(losses.cross_entropy)(a, y)[:, 2], losses.softmax(a)[:, 2] / 4, 1e-12)
+
+
+def test_kl_is_zero_only_at_the_target_and_takes_zero_probabilities(rng):
+    a = rng.standard_normal((4, 3))
+    p = losses.softmax(a)
+    assert abs(losses.kl(a, p)) < 1e-15 and losses.kl(a + [1, 0, 0], p) > 0.01
+    assert np.isfinite(losses.kl(a, np.eye(3)[[0, 1, 2, 0]]))
+
+
+def test_batch_norm_of_two_rows_and_of_a_constant_feature_is_finite():
+    x = np.array([[1.0, 5.0], [3.0, 5.0]])
+    one, zero = np.ones((1, 2)), np.zeros((1, 2))
+    y = ops.batch_norm(x, one, zero)
+    root = 1 / np.sqrt(1 + ops.EPS)  # deviation 1 in the first feature, 0 in the second
+    close(y, np.array([[-root, 0.0], [root, 0.0]]), 1e-15)
+    gradient = grad(lambda v: (ops.batch_norm(v, one, zero) * [[1.0, 2.0], [3.0, 4.0]]).sum())(x)
+    assert np.isfinite(gradient).all() and np.abs(gradient[:, 1]).max() > 1  # 1/√ε is large
+
+
+def test_batch_norm_writes_the_mean_and_the_biased_variance_and_its_vjp_reads_them(rng):
+    x, gamma, beta = arguments("batch_norm", rng, (2,), (2,))
+    moments = np.empty((2, 2, 1, H))
+    y = ops.batch_norm(x, gamma, beta, moments)
+    close(moments[:, 0, 0], x.mean(1), 1e-12)
+    close(moments[:, 1, 0], x.var(1), 1e-12)
+    g = rng.standard_normal(y.shape)
+    op = REGISTRY["batch_norm"]
+    for with_moments, without in zip(
+        op.vjp((0, 1, 2), g, y, x, gamma, beta, moments), op.vjp((0, 1, 2), g, y, x, gamma, beta),
+        strict=True,
+    ):  # fmt: skip
+        close(with_moments, without, 1e-12)
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_what_was_not_asked_for_is_not_computed_and_constants_refuse(name, rng):
+    op, args = REGISTRY[name], arguments(name, rng)
+    for i in set(range(len(args))) - set(op.inputs):
+        with pytest.raises(TypeError, match=f"{name} cannot be differentiated in its argument {i}"):
+            grad(lambda *a: op.fast(*a).sum(), i)(*args)
+    if name in ("dense", "dense_elu", "tucker_dense"):  # a frozen layer: no weights' gradient
+        y = op.forward(*args)
+        cotangents = op.vjp((0,), np.ones_like(y), y, *args)
+        assert [c is None for c in cotangents] == [False] + [True] * (len(args) - 1)
+
+
+def test_diversity_is_one_for_equal_samples_and_falls_as_they_spread(rng):
+    z = rng.standard_normal((6, 3))
+    x = rng.standard_normal((6, 2))
+    assert losses.diversity(np.zeros((6, 2)), z) == 1.0
+
+    def d2(a, b):
+        return np.mean((a - b) ** 2)
+
+    by_hand = np.mean(
+        [[d2(z[i], z[j]) * np.mean(abs(x[i] - x[j])) for i in range(6)] for j in range(6)]
+    )
+    assert losses.diversity(x, z) == pytest.approx(np.exp(-by_hand), rel=1e-12)
+    assert losses.diversity(3 * x, z) < losses.diversity(x, z) < 1
