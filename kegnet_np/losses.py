@@ -9,7 +9,7 @@ import autograd.numpy as anp
 import numpy as np
 from scipy.special import xlogy
 
-from .ops import operation
+from .registry import operation
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ hidden: dropout masks come in from outside, new running statistics go out.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 
@@ -85,10 +86,17 @@ class Classifier:
         """Random theta (P,) and an empty state (0,); weights U(−1/√fan_in, 1/√fan_in)."""
         return _uniform_fan_in(self.layout, rng, dtype), np.empty(0, dtype)
 
-    def draw_masks(self, rng: np.random.Generator, batch: int, dtype=np.float32) -> np.ndarray:
-        """Dropout masks (depth, B, hidden) of one network for one step: 0 or 1/(1 − p)."""
-        masks = rng.random((self.depth, batch, self.hidden), np.float32) >= self.dropout
-        return masks * np.array(1 / (1 - self.dropout), dtype)
+    def draw_masks(self, rngs, batch: int, dtype=np.float32) -> np.ndarray:
+        """Dropout masks (S, depth, B, hidden) for one step of S networks: 0 or 1/(1 − p).
+
+        ``rngs`` holds a random generator for each network. Bits are the costly part, so a unit
+        takes 16 of them, and p is rounded to a multiple of 2⁻¹⁶.
+        """
+        shape, drop = (self.depth, batch, self.hidden), round(self.dropout * 2**16)
+        units, words = prod(shape), -(-prod(shape) // 4)  # four units to a word of 64 bits
+        bits = np.stack([rng.bit_generator.random_raw(words) for rng in rngs])
+        kept = bits.view(np.uint16)[:, :units].reshape(len(rngs), *shape) >= drop
+        return np.multiply(kept, 1 / (1 - drop / 2**16), dtype=dtype)
 
     def apply(self, p, state, x, *, train: bool = False, masks=None):
         """Logits (..., B, K) of x (..., B, D), and the state as it came.
@@ -100,8 +108,8 @@ class Classifier:
             raise ValueError("masks is None in training mode: draw them with draw_masks(rng, B)")
         for i in range(self.depth + 1):
             if self.ranks is not None:
-                x = ops.tucker_dense(x, p[f"U_in{i}"], p[f"core{i}"], p[f"U_out{i}"], p[f"b{i}"])
-                x = ops.elu(x) if i < self.depth else x  # (..., B, H)
+                layer = ops.tucker_dense_elu if i < self.depth else ops.tucker_dense
+                x = layer(x, p[f"U_in{i}"], p[f"core{i}"], p[f"U_out{i}"], p[f"b{i}"])
             else:
                 layer = ops.dense_elu if i < self.depth else ops.dense
                 x = layer(x, p[f"W{i}"], p[f"b{i}"])  # (..., B, H)

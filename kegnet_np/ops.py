@@ -4,7 +4,7 @@
 2. a fast *primitive* in NumPy: autograd sees it as one node of its tape;
 3. a hand-derived *VJP* (vector-Jacobian product): from g = ∂loss/∂y to ∂loss/∂(each input).
 
-All three are entered in `REGISTRY`, and `tests/test_ops.py` proves them equal. The losses
+All three are entered in `registry.REGISTRY`, and `tests/test_ops.py` proves them equal. The losses
 (`losses.py`) are operations too and use the same registry.
 
 Shapes: rows are examples, (B, D). Every operation works on the last two axes, so that a leading
@@ -15,68 +15,12 @@ axis is shared by the stack, and its gradient is summed over it. Biases, scales 
 First order only: a VJP is plain NumPy and cannot be differentiated again.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import autograd.numpy as anp
 import numpy as np
-from autograd.extend import defvjp_argnums, primitive
+
+from .registry import operation
 
 EPS = 1e-5  # added to the variance in batch-norm
-
-
-@dataclass(frozen=True)
-class Operation:
-    """An operation's three forms, and ``inputs``: the arguments that can be differentiated."""
-
-    name: str
-    reference: Callable  # in autograd.numpy
-    forward: Callable  # in NumPy
-    vjp: Callable
-    fast: Callable  # forward and vjp as autograd's primitive
-    inputs: tuple[int, ...]
-
-
-REGISTRY: dict[str, Operation] = {}
-
-
-def make_primitive(fast: Callable, vjp: Callable, name: str) -> Callable:
-    """Tell autograd of ``fast``; ``vjp(need, g, y, *args)`` gives a cotangent per argument.
-
-    ``need`` holds the argument numbers asked for, so that a frozen network costs no product for
-    its weights' gradient. An argument that was asked for and came back as None is an error.
-    """
-    node = primitive(fast)
-
-    def maker(need, y, args, kwargs):
-        def backward(g):
-            cotangents = vjp(need, g, y, *args)
-            return tuple(_shared(cotangents[i], args[i], name, i) for i in need)
-
-        return backward
-
-    defvjp_argnums(node, maker)
-    return node
-
-
-def _shared(cotangent, argument, name, i):
-    """Sum a cotangent over the stack axis that its argument does not have."""
-    if cotangent is None:
-        raise TypeError(f"{name} cannot be differentiated in its argument {i}: pass an array")
-    while cotangent.ndim > np.ndim(argument):
-        cotangent = cotangent.sum(0)
-    return cotangent
-
-
-def operation(reference: Callable, vjp: Callable, inputs: tuple[int, ...]) -> Callable:
-    """Decorator: register a fast NumPy function under its name with its reference and VJP."""
-
-    def register(fast: Callable) -> Callable:
-        node = make_primitive(fast, vjp, fast.__name__)
-        REGISTRY[fast.__name__] = Operation(fast.__name__, reference, fast, vjp, node, inputs)
-        return node
-
-    return register
 
 
 def _rows(a):
@@ -199,6 +143,27 @@ def tucker_dense(x, U_in, core, U_out, b):
     y = np.matmul(np.matmul(np.matmul(x, U_in), core), U_out)
     y += b
     return y
+
+
+# --- Tucker dense, then ELU ---------------------------------------------------------------------
+
+
+def _tucker_dense_elu_reference(x, U_in, core, U_out, b):
+    return _elu_reference(_tucker_dense_reference(x, U_in, core, U_out, b))
+
+
+def _tucker_dense_elu_vjp(need, g, y, x, U_in, core, U_out, b):
+    slope = _elu_slope(y)
+    slope *= g
+    return _tucker_dense_vjp(need, slope, None, x, U_in, core, U_out, b)
+
+
+@operation(_tucker_dense_elu_reference, _tucker_dense_elu_vjp, inputs=(0, 1, 2, 3, 4))
+def tucker_dense_elu(x, U_in, core, U_out, b):
+    """elu(x U_in core U_out + b) in one node: the chain rule of `elu` and `tucker_dense`."""
+    a = np.matmul(np.matmul(np.matmul(x, U_in), core), U_out)
+    a += b
+    return _elu(a)
 
 
 # --- batch-norm ---------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from math import prod
 import numpy as np
 from autograd.core import VJPNode, add_outgrads
 from autograd.tracer import isbox, new_box, trace_stack
-from autograd.util import toposort
 
 Shape = tuple[int, ...]
 
@@ -84,48 +83,60 @@ def value_and_grad(loss: Callable, *layouts: Layout) -> Callable:
     """
 
     def evaluate(theta, *args):
-        leaves = []
+        tape: list[_Node] = []
         with trace_stack.new_trace() as trace:
-
-            def leaf(view):
-                leaves.append(VJPNode.new_root())
-                return new_box(view, trace, leaves[-1])
-
             parts = [
-                {name: leaf(view) for name, view in p.items()} for p in _split(theta, layouts)
+                {name: new_box(view, trace, _Node.new_root(tape)) for name, view in p.items()}
+                for p in _split(theta, layouts)
             ]
             end, aux = loss(*parts, *args)
         _refuse_boxes(aux)
-        if not isbox(end):
-            return end, np.zeros_like(theta), aux
-        gradients = _backward(end._node, np.ones_like(end._value))
         gradient = np.zeros_like(theta)
+        if not isbox(end):
+            return end, gradient, aux
+        _reverse(tape, end._node, np.ones_like(end._value))
         views = [view for p in _split(gradient, layouts) for view in p.values()]
-        for node, view in zip(leaves, views, strict=True):
-            if node in gradients:
-                view[...] = gradients[node]
+        for node, view in zip(tape, views, strict=False):  # the leaves were the first on the tape
+            if node.outgrad is not None:
+                view[...] = node.outgrad[0]
         return end._value, gradient, aux
 
     return evaluate
 
 
+class _Node(VJPNode):
+    """A node of autograd's that enters itself on a tape: their order is that of computation."""
+
+    __slots__ = ("tape", "outgrad")
+
+    def __init__(self, value, fun, args, kwargs, argnums, parents):
+        super().__init__(value, fun, args, kwargs, argnums, parents)
+        self._enter(parents[0].tape)
+
+    def initialize_root(self, tape):
+        super().initialize_root()
+        self._enter(tape)
+
+    def _enter(self, tape):
+        self.tape, self.outgrad = tape, None
+        tape.append(self)
+
+
+def _reverse(tape, end, g):
+    """Walk the tape backwards from ``end``, adding up every node's cotangent in ``outgrad``."""
+    end.outgrad = (g, False)
+    for node in reversed(tape):
+        if node.outgrad is not None and node.parents:
+            for parent, cotangent in zip(node.parents, node.vjp(node.outgrad[0]), strict=True):
+                parent.outgrad = add_outgrads(parent.outgrad, cotangent)
+
+
 def _split(theta, layouts):
-    stops = np.cumsum([layout.size for layout in layouts])
-    return [
-        layout.views(theta[..., stop - layout.size : stop])
-        for layout, stop in zip(layouts, stops, strict=True)
-    ]
-
-
-def _backward(end: VJPNode, g) -> dict:
-    """Reverse through the tape from ``end``: what is left is each leaf's gradient."""
-    gradients = {end: (g, False)}
-    for node in toposort(end):
-        if not node.parents:
-            continue
-        for parent, cotangent in zip(node.parents, node.vjp(gradients.pop(node)[0]), strict=True):
-            gradients[parent] = add_outgrads(gradients.get(parent), cotangent)
-    return {node: gradient for node, (gradient, _) in gradients.items()}
+    parts, start = [], 0
+    for layout in layouts:
+        parts.append(layout.views(theta[..., start : start + layout.size]))
+        start += layout.size
+    return parts
 
 
 def _refuse_boxes(aux):

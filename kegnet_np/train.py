@@ -80,9 +80,7 @@ def classifier_epoch(model: Classifier, loss: Callable, batches: Batches) -> Cal
         total, steps = np.zeros(len(training.members)), 0
         for x, target in batches(training):
             B, dtype = x.shape[-2], training.theta.dtype
-            masks = None
-            if model.dropout:
-                masks = np.stack([model.draw_masks(rng, B, dtype) for rng in training.rngs])
+            masks = model.draw_masks(training.rngs, B, dtype) if model.dropout else None
             value, gradient, _ = step(training.theta, x, target, masks)
             training.adam.step(training.theta, gradient)
             total, steps = total + value, steps + 1
@@ -136,9 +134,7 @@ def extraction_epoch(
         for _ in range(steps):
             y = sampling.stacked(lambda rng: sampling.draw_y(rng, batch, M.classes), training.rngs)
             z = sampling.stacked(lambda rng: sampling.draw_z(rng, batch, latent), training.rngs)
-            masks = None
-            if teacher_dropout:
-                masks = sampling.stacked(lambda rng: M.draw_masks(rng, batch), training.rngs)
+            masks = M.draw_masks(training.rngs, batch) if teacher_dropout else None
             state_G, state_D = training.state[:, :Q], training.state[:, Q:]
             _, gradient, aux = step(training.theta, state_G, state_D, y, z, masks)
             state_G, state_D, parts = aux
