@@ -6,7 +6,6 @@ checkpoint ("network", "generators", "training") and what else describes it. Not
 
 import json
 import os
-import zipfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,11 +14,20 @@ import numpy as np
 from .models import Classifier, NormalisedMLP
 
 VERSION = 1
-MODELS = {"Classifier": Classifier, "NormalisedMLP": NormalisedMLP}
+TEMPORARY = ".*.[0-9]*.tmp"  # the names of files under way, see `write_atomically`
 
 
 class CheckpointError(ValueError):
     """A file that cannot be read as the checkpoint asked for; one line says why."""
+
+
+def check_place(path) -> None:
+    """Raise CheckpointError if no file can be made at path; makes none itself."""
+    folder = next((p for p in Path(path).absolute().parents if p.exists()), None)
+    if folder is None or not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        raise CheckpointError(
+            f"{path}: cannot be made, {folder} is no folder to write in; choose another place"
+        )
 
 
 def write_atomically(path, write) -> None:
@@ -58,20 +66,20 @@ def load(path, kind: str | None = None) -> tuple[dict[str, np.ndarray], dict]:
     """The arrays and the header of a checkpoint; CheckpointError if it is not one of that kind."""
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; mend the path, or make it with kegnet teach")
+        raise CheckpointError(f"{path}: no such file; check the path")
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-        header = json.loads(bytes(arrays.pop("header")))
-        found = header["kind"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        header = json.loads(arrays.pop("header").tobytes())
+        found, version = header["kind"], header["version"]
+    except Exception as error:  # NumPy, zipfile and json raise a dozen kinds on foreign bytes
         raise CheckpointError(
-            f"{path}: not a kegnet checkpoint, or a truncated one ({type(error).__name__}); "
+            f"{path}: not a kegnet checkpoint, or a truncated one ({error!r}); "
             "make it anew with the kegnet command or kegnet_np.checkpoint"
         ) from error
-    if header["version"] != VERSION:
+    if version != VERSION:
         raise CheckpointError(
-            f"{path}: format version {header['version']}, this program reads {VERSION}; "
+            f"{path}: format version {version}, this program reads {VERSION}; "
             "use the release that wrote it"
         )
     if kind is not None and found != kind:
@@ -84,16 +92,37 @@ def describe(model) -> dict:
     return {"class": type(model).__name__, **asdict(model)}
 
 
-def rebuild(path, description: dict):
-    """The model of a description made by `describe`."""
-    fields = dict(description)
+def rebuild(path, header: dict, key: str, model_class: type):
+    """The model that ``header[key]`` describes, as `describe` wrote it."""
     try:
-        model_class = MODELS[fields.pop("class")]
+        fields = dict(header[key])
+        if (name := fields.pop("class")) != model_class.__name__:
+            raise ValueError(f"class is {name}, expected {model_class.__name__}")
         if fields.get("ranks") is not None:
             fields["ranks"] = tuple(fields["ranks"])
         return model_class(**fields)
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: its header describes no model ({error})") from error
+        raise CheckpointError(
+            f"{path}: its header describes no {key} ({error!r}); make it anew with `describe`"
+        ) from error
+
+
+def _stacks(path, arrays: dict, **sizes: int) -> list[np.ndarray]:
+    """The arrays of these names and sizes: finite (S, size), with one S of at least 1."""
+    found, S = [], None
+    for name, size in sizes.items():
+        if name not in arrays:
+            raise CheckpointError(f"{path}: holds no array {name}; make it anew")
+        a = arrays[name]
+        S = len(a) if S is None and a.ndim else S
+        numbers = np.issubdtype(a.dtype, np.floating) and np.isfinite(a).all()
+        if not (S and numbers and a.shape == (S, size)):
+            raise CheckpointError(
+                f"{path}: {name} is {a.dtype} of shape {a.shape}, expected finite floating-point "
+                f"numbers (S, {size}) for its model; make it anew"
+            )
+        found.append(a)
+    return found
 
 
 def save_network(path, model, theta, state, **header) -> None:
@@ -104,20 +133,19 @@ def save_network(path, model, theta, state, **header) -> None:
 def load_network(path) -> tuple[Classifier, np.ndarray, np.ndarray, dict]:
     """(model, theta (S, P), state (S, Q), header) as `save_network` wrote them."""
     arrays, header = load(path, "network")
-    model = rebuild(path, header.get("model", {}))
-    theta = arrays.get("theta", np.empty(0))
-    if theta.ndim != 2 or theta.shape[1] != model.layout.size or not np.isfinite(theta).all():
-        raise CheckpointError(
-            f"{path}: theta has shape {theta.shape}, expected finite (S, {model.layout.size})"
-        )
-    return model, theta, arrays["state"], header
+    model = rebuild(path, header, "model", Classifier)
+    theta, state = _stacks(path, arrays, theta=model.layout.size, state=0)
+    return model, theta, state, header
 
 
 def load_teacher(path) -> tuple[Classifier, np.ndarray, dict]:
     """(model, theta (P,), header) of a plain classifier, the first one if there are several."""
     model, theta, _, header = load_network(path)
-    if not isinstance(model, Classifier) or model.ranks is not None:
-        raise CheckpointError(f"{path}: not a teacher, a plain classifier is expected")
+    if model.ranks is not None:
+        raise CheckpointError(f"{path}: a Tucker student, not a teacher; pass a plain classifier")
+    data = header.setdefault("data", {})
+    if not (isinstance(data, dict) and isinstance(data.setdefault("source", {}), dict)):
+        raise CheckpointError(f"{path}: its header's data is no table of settings; make it anew")
     return model, theta[0], header
 
 
@@ -130,6 +158,9 @@ def save_generators(path, generator, decoder, theta, state, **header) -> None:
 def load_generators(path) -> tuple[NormalisedMLP, np.ndarray, np.ndarray, dict]:
     """(generator, its theta (S, P), its state (S, Q), header); the decoders are left out."""
     arrays, header = load(path, "generators")
-    generator = rebuild(path, header.get("generator", {}))
-    P, Q = generator.layout.size, generator.state_layout.size
-    return generator, arrays["theta"][:, :P], arrays["state"][:, :Q], header
+    G, D = (rebuild(path, header, key, NormalisedMLP) for key in ("generator", "decoder"))
+    P, Q = G.layout.size, G.state_layout.size
+    theta, state = _stacks(
+        path, arrays, theta=P + D.layout.size, state=Q + D.state_layout.size
+    )  # fmt: skip
+    return G, theta[:, :P], state[:, :Q], header

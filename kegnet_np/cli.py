@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from . import __version__
-from .config import CHOICES, Config, make_config
+from .config import CHOICES, PROTOCOLS, Config, make_config
 
 DESCRIPTION = (
     "KegNet for tabular classifiers: take a trained network and none of its data, and get a "
@@ -35,6 +35,11 @@ HELP = {
     "info": "print what a checkpoint holds",
 }
 
+REMEDIES = {  # for errors that are not our own
+    OSError: "check the path, its permissions and the space on the disk",
+    MemoryError: "take smaller batches, pools or numbers of networks",
+}
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
@@ -54,9 +59,6 @@ def make_parser() -> argparse.ArgumentParser:
             name, help=text, description=text[0].upper() + text[1:] + ".",
             epilog=f"example: {EXAMPLES[name]}", argument_default=argparse.SUPPRESS,
         )  # fmt: skip
-        _add_settings(made[name], name)
-    for name in ("teach", "extract", "compress", "distill"):
-        made[name].add_argument("--out", metavar="FILE", required=True, help="checkpoint to write")
     for name in ("extract", "compress", "distill", "evaluate"):
         made[name].add_argument(
             "--teacher", metavar="FILE", required=True, help="the teacher's checkpoint"
@@ -74,6 +76,10 @@ def make_parser() -> argparse.ArgumentParser:
     )
     made["evaluate"].add_argument("--model", metavar="FILE", required=True, help="what to evaluate")
     made["info"].add_argument("file", metavar="FILE")
+    for name in ("teach", "extract", "compress", "distill"):
+        made[name].add_argument("--out", metavar="FILE", required=True, help="checkpoint to write")
+    for name in HELP:
+        _add_settings(made[name], name)
     return parser
 
 
@@ -81,25 +87,34 @@ def _add_settings(parser, command):
     hints = typing.get_type_hints(Config)
     chosen = [f for f in fields(Config) if command == "run" or command in f.metadata["stages"]]
     for f in chosen:
-        flag, kind, text = "--" + f.name.replace("_", "-"), hints[f.name], f.metadata["help"]
-        shown = "" if f.default is None else f" (default: {_shown(f.default)})"
+        flag, kind = "--" + f.name.replace("_", "-"), hints[f.name]
         if kind is bool:
-            parser.add_argument(flag, action="store_true", help=text)
+            action = argparse.BooleanOptionalAction
+            parser.add_argument(flag, action=action, help=f.metadata["help"])
             continue
         parser.add_argument(
-            flag, type=_CONVERT.get(kind, str), help=text + shown, choices=CHOICES.get(f.name),
-            metavar=None if f.name in CHOICES else f.name.split("_")[-1].upper(),
+            flag, type=_CONVERT.get(kind, str), help=f.metadata["help"] + _default(f),
+            choices=CHOICES.get(f.name), metavar=_METAVAR.get(f.name, _METAVAR.get(kind)),
         )  # fmt: skip
     if any(f.name == "protocol" for f in chosen):
         parser.add_argument(
             "--quick", dest="protocol", action="store_const", const="quick",
             help="the shortest schedule: a run ends within a minute",
         )  # fmt: skip
-        parser.add_argument("--config", metavar="FILE", help="settings from a TOML file")
+    if chosen:
+        parser.add_argument(
+            "--config", metavar="FILE", help="settings from a TOML file, such as: seed = 7"
+        )
 
 
-def _shown(default):
-    return ",".join(map(str, default)) if isinstance(default, tuple) else default
+def _default(field):
+    """What the help says of a setting's default, unless its text says it already."""
+    if "default" in field.metadata["help"]:
+        return ""
+    values = {name: PROTOCOLS[name].get(field.name, field.default) for name in PROTOCOLS}
+    if len(set(values.values())) == 1:
+        return f" (default: {field.default})"
+    return f" (default: {', '.join(f'{name} {value}' for name, value in values.items())})"
 
 
 def _ranks(text):
@@ -113,18 +128,20 @@ def _ranks(text):
 _CONVERT: dict[type | types.GenericAlias, typing.Any] = {
     int: int, float: float, tuple[int, ...]: _ranks,
 }  # fmt: skip
+_METAVAR: dict[typing.Any, str] = {
+    int: "N", float: "X", "dataset": "NAME", "label": "COLUMN", "ranks": "R",
+}  # fmt: skip
 
 
-def read_config(arguments: dict, dataset: str | None = None) -> Config:
-    """Settings of the TOML file, overridden by the command line, on top of the protocol's."""
-    settings = {} if dataset is None else {"dataset": dataset}
+def read_config(arguments: dict, **settings) -> Config:
+    """Settings of the TOML file, overridden by the command line, on top of the given ones."""
     if "config" in arguments:
         import tomllib
 
         path = Path(arguments["config"])
         try:
             settings |= tomllib.loads(path.read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError
             raise ValueError(f"--config {path} is not TOML: {error}") from error
         if isinstance(ranks := settings.get("ranks"), (int, list)):
             settings["ranks"] = (ranks,) if isinstance(ranks, int) else tuple(ranks)
@@ -142,8 +159,10 @@ def main(argv: list[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             getattr(commands, command)(arguments)
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError, MemoryError) as error:
         message = " ".join(str(error).split())
+        for kind, remedy in REMEDIES.items():
+            message += f"; {remedy}" if isinstance(error, kind) else ""
         print(f"kegnet {command}: error: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

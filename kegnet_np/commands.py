@@ -9,26 +9,28 @@ import data_loaders
 
 from . import checkpoint, experiment, sampling, stages, train, tucker
 from .cli import read_config
+from .run_folder import check_folder
 
 
 def run(arguments: dict) -> None:
     """kegnet run."""
-    config = read_config(arguments)
-    data = _load(config)
-    out = Path(arguments.get("out", Path("runs", data.name)))
-    result = experiment.run(config, data, out, resume=arguments.get("resume", False))
+    config, resume = read_config(arguments), arguments.get("resume", False)
+    out = Path(arguments.get("out", Path("runs", Path(config.dataset).stem)))
+    check_folder(out, config, resume)
+    result = experiment.run(config, _load(config), out, resume=resume)
     print(experiment.table(result))
     print(f"results, metrics, checkpoints and figures are in {out}")
 
 
 def teach(arguments: dict) -> None:
     """kegnet teach."""
-    out, config = _new_file(arguments), read_config(arguments)
+    out = _new_file(arguments)
+    config = read_config(arguments, ranks=(1,))  # a teacher has none: the default may not suit it
     data = _load(config)
     with threadpool_limits(1, user_api="blas"):
         model, done = stages.teach(config, data)
         answers = train.predict(model, done.kept_theta, None, data.x_test)
-    header = {"stage": "teacher", "data": experiment.data_header(data)}
+    header = {"stage": "teacher", "data": experiment.data_header(config, data)}
     checkpoint.save_network(out, model, done.kept_theta, done.kept_state, **header)
     test = train.accuracy(answers, data.y_test)[0]
     print(f"{out}: teacher, {model.layout.size:,} parameters, {100 * test:.2f}% of test rows right")
@@ -38,7 +40,7 @@ def extract(arguments: dict) -> None:
     """kegnet extract."""
     out = _new_file(arguments)
     M, theta_M, header = checkpoint.load_teacher(arguments["teacher"])
-    config = read_config(arguments, _dataset_of(header))
+    config = read_config(arguments, **_source(arguments, header))
     with threadpool_limits(1, user_api="blas"):
         G, D, done = stages.extract(config, M, theta_M)
     checkpoint.save_generators(out, G, D, done.kept_theta, done.kept_state, stage="generators")
@@ -54,7 +56,8 @@ def compress(arguments: dict) -> None:
     """kegnet compress."""
     out = _new_file(arguments)
     M, theta_M, header = checkpoint.load_teacher(arguments["teacher"])
-    config = read_config(arguments, _dataset_of(header))
+    shape = {"hidden": M.hidden, "depth": M.depth}  # what the ranks must suit
+    config = read_config(arguments, **_source(arguments, header), **shape)
     student, theta = tucker.compress(M, theta_M, config.ranks)
     checkpoint.save_network(out, student, theta[None], theta[None, :0], stage="tucker")
     n, was = student.layout.size, M.layout.size
@@ -67,24 +70,31 @@ def distill(arguments: dict) -> None:
     M, theta_M, header = checkpoint.load_teacher(arguments["teacher"])
     student, theta_0, _, _ = checkpoint.load_network(arguments["student"])
     _same_job("--student", student, M)
-    config = read_config(arguments, _dataset_of(header))
+    if student.ranks is None or (student.hidden, student.depth) != (M.hidden, M.depth):
+        raise ValueError(
+            "--student is not --teacher in Tucker form; make it from this teacher with "
+            "kegnet compress"
+        )
+    settings = _source(arguments, header)
+    config = read_config(arguments, **settings)
     source: stages.Source
     validation = None
     if name == "kegnet":
         if "generator_file" not in arguments:
             raise ValueError("--sampler kegnet needs --generators FILE, from kegnet extract")
-        G, theta, state, _ = checkpoint.load_generators(arguments["generator_file"])
-        if G.outputs != M.features or G.inputs <= M.classes:
+        G, theta, state, described = checkpoint.load_generators(arguments["generator_file"])
+        latent = described["decoder"]["outputs"]
+        if (G.outputs, G.inputs - latent) != (M.features, M.classes):
             raise ValueError(
-                f"--generators has {G.outputs} features from {G.inputs} inputs, the teacher "
-                f"{M.features} features and {M.classes} classes; extract from this teacher"
+                f"--generators is for {G.outputs} features and {G.inputs - latent} classes, the "
+                f"teacher has {M.features} and {M.classes}; extract from this teacher"
             )
-        source = sampling.generated(G, theta, state, G.inputs - M.classes)
-        config = read_config({**arguments, "generators": len(theta)}, _dataset_of(header))
+        source = sampling.generated(G, theta, state, latent)
+        config = read_config({**arguments, "generators": len(theta)}, **settings)
     elif name != "real":
         source = stages.NOISE[name](M.features)
     if name == "real" or config.selection == "real-validation":
-        data = _load(config, M)
+        data = _load(config, M, header)
         source = (data.x_train, data.x_val) if name == "real" else source
         validation = (data.x_val, data.y_val)
     with threadpool_limits(1, user_api="blas"):
@@ -101,9 +111,10 @@ def evaluate(arguments: dict) -> None:
     M, theta_M, header = checkpoint.load_teacher(arguments["teacher"])
     model, theta, state, _ = checkpoint.load_network(arguments["model"])
     _same_job("--model", model, M)
-    data = _load(read_config(arguments, _dataset_of(header)), M)
-    answers = train.predict(M, theta_M, None, data.x_test).argmax(-1)
-    scores = stages.evaluate(model, theta, data.x_test, data.y_test, answers)
+    data = _load(read_config(arguments, **_source(arguments, header)), M, header)
+    with threadpool_limits(1, user_api="blas"):
+        answers = train.predict(M, theta_M, None, data.x_test).argmax(-1)
+        scores = stages.evaluate(model, theta, data.x_test, data.y_test, answers)
     for key, entry in scores.items():
         print(f"{key:10} {experiment.percent(entry)} %  ({len(theta)} networks, {data.name})")
 
@@ -125,21 +136,33 @@ def _new_file(arguments: dict) -> Path:
     out = Path(arguments["out"])
     if out.exists():
         raise ValueError(f"--out {out} exists and is not overwritten; choose another name")
+    checkpoint.check_place(out)
     return out
 
 
-def _dataset_of(header: dict) -> str | None:
-    return header.get("data", {}).get("name")
+def _source(arguments: dict, header: dict) -> dict:
+    """The settings of the teacher's own data, unless the command line names another."""
+    return {} if "dataset" in arguments else header["data"]["source"]
 
 
-def _load(config, M=None):
+def _load(config, M=None, header=None):
     data = data_loaders.load(config.dataset, label=config.label, seed=config.split_seed)
     if M is not None and (data.features, data.classes) != (M.features, M.classes):
         raise ValueError(
             f"--dataset {config.dataset} has {data.features} features and {data.classes} classes, "
             f"the teacher's checkpoint {M.features} and {M.classes}; pass the teacher's own data"
         )
+    taught = header["data"].get("class_names") if header else None
+    if taught and taught != list(data.class_names):
+        raise ValueError(
+            f"--dataset {config.dataset} has the classes {_few(data.class_names)}, the teacher "
+            f"{_few(taught)}; pass the teacher's own data"
+        )
     return data
+
+
+def _few(names) -> str:
+    return ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
 
 
 def _same_job(option: str, model, M) -> None:

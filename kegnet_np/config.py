@@ -33,7 +33,8 @@ class Config:
     protocol: str = _option(
         "teach extract distill",
         "paper",
-        "schedule: paper, demo or quick; single options override it",
+        "schedule: paper, demo or quick (default: demo for digits, else paper); single options "
+        "override it",
     )
     selection: str = _option(
         "distill",
@@ -46,7 +47,9 @@ class Config:
         "distill", "pool", "the student's set: a fixed pool, or fresh samples every step"
     )
     ranks: tuple[int, ...] = _option(
-        "compress", (5,), "Tucker ranks, first layer to last: R or R1,R2,..."
+        "compress",
+        (5,),
+        "Tucker ranks, first layer to last: R or R1,R2,... (default: 5, letter 10)",
     )
     generators: int = _option("extract", 5, "how many generators are learnt")
     students: int = _option("distill", 5, "how many students of each kind are distilled")
@@ -140,16 +143,23 @@ MAY_BE_ZERO = {
 
 
 def _check(name: str, value, default) -> None:
-    if isinstance(default, bool) or default is None or isinstance(default, str):
+    if default is None:
         return
+    for plain, expected in ((bool, "true or false"), (str, "text")):
+        if isinstance(default, plain):
+            if not isinstance(value, plain):
+                raise ValueError(f"{name} is {value!r}, expected {expected}")
+            return
     if isinstance(default, tuple):
         if not (isinstance(value, tuple) and value and all(_is_int(r) and r > 0 for r in value)):
             raise ValueError(f"{name} is {value!r}, expected positive integers such as (16, 10, 5)")
         return
     kind = "an integer" if isinstance(default, int) else "a number"
-    number = _is_int(value) or (isinstance(value, float) and not isinstance(default, int))
+    number = _is_int(value) or (
+        isinstance(default, float) and isinstance(value, float) and math.isfinite(value)
+    )
     low = 0 if name in MAY_BE_ZERO else "more than 0"
-    if not number or not math.isfinite(value) or value < 0 or (value == 0 and low != 0):
+    if not number or value < 0 or (value == 0 and low != 0):
         bound = "of at least 0" if low == 0 else low
         raise ValueError(f"{name} is {value!r}, expected {kind} {bound}")
 

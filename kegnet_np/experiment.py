@@ -1,16 +1,9 @@
-"""The whole job in a run folder: every stage once, then the table, the figures, `result.json`.
-
-A stage that is done has its checkpoint in the folder and is not done again; a stage under way
-keeps one too. So a run that was killed goes on where it was and ends with the same numbers.
-"""
+"""The whole job in a run folder: every stage once, then the table, the figures, `result.json`."""
 
 import csv
 import io
 import json
 import platform
-import time
-from collections.abc import Callable
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from . import __version__, checkpoint, sampling, stages, train, tucker
 from .config import Config
-from .fit import Training
+from .run_folder import Folder, check_rows, open_folder
 
 APPROACHES = ("uniform", "normal", "kegnet", "real")
 LABELS = {
@@ -30,67 +23,6 @@ LABELS = {
     "real": "Tucker + real inputs (ceiling)",
 }
 METRICS = ("stage", "epoch", "member", "loss", "cls_loss", "dec_loss", "div_loss", "score")
-
-
-class RunError(ValueError):
-    """A run folder that cannot be used; one line says why and what to do."""
-
-
-def open_folder(out: Path, config: Config, resume: bool) -> None:
-    """Make the run folder, or see that it holds the same run; nothing in it is overwritten."""
-    settings = json.loads(json.dumps(asdict(config)))
-    if out.exists() and not out.is_dir():
-        raise RunError(f"--out {out} is a file, expected a folder; choose another")
-    if out.is_dir() and any(out.iterdir()):
-        file = out / "config.json"
-        if not file.is_file():
-            raise RunError(f"--out {out} holds other files; choose an empty or a new folder")
-        if not resume:
-            raise RunError(f"--out {out} holds a run; go on with --resume, or choose another")
-        try:
-            found = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise RunError(f"{file} is not JSON ({error}); choose another folder") from error
-        keys = [key for key in settings if found.get(key) != settings[key]]
-        if keys:
-            was, now = found.get(keys[0]), settings[keys[0]]
-            raise RunError(
-                f"--out {out} holds a run with {keys[0]} {was}, not {now}; "
-                "resume with the same options, or choose another folder"
-            )
-    else:
-        checkpoint.write_text(out / "config.json", json.dumps(settings, indent=2) + "\n")
-
-
-class Folder:
-    """Checkpoints of a run's stages."""
-
-    def __init__(self, out: Path):
-        self.out, self.seconds, self.histories = out, {}, {}  # type: Path, dict, dict
-
-    def stage(self, name: str, compute: Callable, save: Callable, load: Callable):
-        """What ``load(path)`` reads from the stage's checkpoint, made first if it is not there.
-
-        ``compute(part)`` does the work and keeps its progress at ``part``; ``save(path, done,
-        header)`` writes what it returned.
-        """
-        path = self.out / "checkpoints" / f"{name}.npz"
-        part = path.with_suffix(".part.npz")
-        if not path.exists():
-            start = time.monotonic()
-            *model, done = compute(part)
-            trained = isinstance(done, Training)
-            header = {
-                "stage": name,
-                "seconds": done.seconds if trained else time.monotonic() - start,
-                "history": done.history if trained else [],
-                "kept_epoch": done.kept_epoch.tolist() if trained else [],
-            }
-            save(path, *model, done, **header)
-        part.unlink(missing_ok=True)
-        *loaded, header = load(path)
-        self.seconds[name], self.histories[name] = header["seconds"], header["history"]
-        return loaded
 
 
 def _save_stack(path, model, done, **header):
@@ -105,10 +37,12 @@ def _save_generators(path, G, D, done, **header):
     checkpoint.save_generators(path, G, D, done.kept_theta, done.kept_state, **header)
 
 
-def data_header(data) -> dict:
-    """What a teacher's checkpoint says of its data, so that inputs can be standardised later."""
-    keys = ("name", "feature_names", "class_names")
-    return {k: getattr(data, k) for k in keys} | {
+def data_header(config: Config, data) -> dict:
+    """What a teacher's checkpoint says of its data: where it is, and how to standardise inputs."""
+    return {
+        "name": data.name,
+        "source": {k: getattr(config, k) for k in ("dataset", "label", "split_seed")},
+        "feature_names": list(data.feature_names), "class_names": list(data.class_names),
         "mean": data.mean.tolist(), "scale": data.scale.tolist(),
     }  # fmt: skip
 
@@ -129,13 +63,15 @@ def run(config: Config, data, out, *, resume: bool = False, figures: bool = True
     with threadpool_limits(1, user_api="blas"):  # small matrices: threads cost more than they bring
 
         def save_teacher(path, model, done, **header):
-            _save_stack(path, model, done, data=data_header(data), **header)
+            _save_stack(path, model, done, data=data_header(config, data), **header)
 
         M, theta, _ = folder.stage(
             "teacher", lambda part: stages.teach(config, data, part),
             save_teacher, checkpoint.load_network,
         )  # fmt: skip
         theta_M = theta[0]
+        now = data_header(config, data)
+        check_rows(folder.headers["teacher"].get("data", now), now)
         G, theta_G, state_G = folder.stage(
             "generators", lambda part: stages.extract(config, M, theta_M, part),
             _save_generators, checkpoint.load_generators,
@@ -169,17 +105,20 @@ def run(config: Config, data, out, *, resume: bool = False, figures: bool = True
         "compression": n_params["teacher"] / n_params["student"],
         "accuracy": {name: s["accuracy"] for name, s in scores.items()},
         "agreement": {name: s["agreement"] for name, s in scores.items()},
-        "seconds": folder.seconds, "versions": versions(),
+        "seconds": folder.every("seconds", 0.0), "versions": versions(),
     }  # fmt: skip
-    checkpoint.write_text(out / "metrics.csv", metrics_csv(folder.histories))
+    histories = folder.every("history", [])
+    checkpoint.write_text(out / "metrics.csv", metrics_csv(histories))
     if figures:
         from . import plots  # takes a second to import
 
         ours = train.predict(student, students["kegnet"][0], None, data.x_test).argmax(-1)
         x_hat = kegnet(sampling.seeded(config.seed, "figures")[0], 2000)
-        plots.run_figures(out / "figures", folder.histories, data, answers, ours, x_hat)
-        if data.features == 64 and data.name == "digits":
-            plots.digit_figures(out / "figures", G, theta_G[0], state_G[0], config.latent)
+        plots.run_figures(out / "figures", histories, data, answers, ours, x_hat)
+        if config.dataset == "digits":
+            plots.digit_figures(
+                out / "figures", G, theta_G[0], state_G[0], config.latent, data.mean, data.scale
+            )  # fmt: skip
     checkpoint.write_text(out / "result.json", json.dumps(result, indent=2) + "\n")
     return result
 

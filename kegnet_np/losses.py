@@ -67,7 +67,7 @@ def _cross_entropy_vjp(need, g, loss, a, y):
 
 @operation(_cross_entropy_reference, _cross_entropy_vjp, inputs=(0,))
 def cross_entropy(a, y):
-    """l_cls = mean_b −Σ_k y_bk log softmax(a_b)_k (paper, section 3.2, eq. 5).
+    """l_cls = mean_b −Σ_k y_bk log softmax(a_b)_k (Yoo et al., 2019).
 
     By the rule of `log_softmax` with g = −y/B: ∂l/∂a_bj = (softmax(a_b)_j Σ_k y_bk − y_bj) / B.
     """
@@ -106,7 +106,7 @@ def _reconstruction_vjp(need, g, loss, z_hat, z):
 
 @operation(_reconstruction_reference, _reconstruction_vjp, inputs=(0,))
 def reconstruction(z_hat, z):
-    """l_dec = mean over B and Z of (ẑ − z)² (paper, section 3.2, eq. 6).
+    """l_dec = mean over B and Z of (ẑ − z)² (Yoo et al., 2019).
 
     ∂l/∂ẑ = 2 (ẑ − z) / (B Z).
     """
@@ -140,7 +140,7 @@ def _diversity_vjp(need, g, loss, x, z):
 
 @operation(_diversity_reference, _diversity_vjp, inputs=(0,))
 def diversity(x, z):
-    """l_div = exp(−mean_{i,j} d_z(z_i, z_j) d_x(x_i, x_j)) over all B² pairs (paper, eq. 7).
+    """l_div = exp(−mean_{i,j} d_z(z_i, z_j) d_x(x_i, x_j)) over all B² pairs (Yoo et al., 2019).
 
     d_z is the mean of squared, d_x of absolute differences. With m the mean in the exponent,
     ∂l/∂x_ik = −l ∂m/∂x_ik. Row i is in the pairs (i, j) and (j, i), alike by symmetry, so

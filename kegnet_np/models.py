@@ -1,4 +1,4 @@
-"""The networks of KegNet: classifier, Tucker student, generator, decoder (paper, appendix A).
+"""The networks of KegNet: classifier, Tucker student, generator, decoder (Yoo et al., 2019).
 
 A model here is a description without parameters, and two pure functions:
 
@@ -27,7 +27,7 @@ class Classifier:
     """The MLP of the paper's UCI experiments: D → hidden, depth − 1 times hidden → hidden, → K.
 
     After every hidden layer: ELU, then dropout. With ``ranks`` every dense layer is in Tucker form
-    (section 3.3): the student. A rank applies to a mode whose size is the hidden width, so the
+    (Yoo et al., 2019): the student. A rank applies to a mode whose size is the hidden width, so the
     first layer keeps in-rank D and the last out-rank K; ``ranks`` gives each dense layer its own,
     and a shorter list repeats its last entry.
 
@@ -197,7 +197,7 @@ class NormalisedMLP:
 
 
 def generator(latent: int, classes: int, features: int, hidden: int = 120) -> NormalisedMLP:
-    """G: (z, y) → x̂ of shape (..., B, D) (paper, section 3.2); its input is `generator_input`."""
+    """G: (z, y) → x̂ of shape (..., B, D) (Yoo et al., 2019); its input is `generator_input`."""
     return NormalisedMLP(latent + classes, features, hidden, depth=2, adjust=True)
 
 
@@ -207,7 +207,7 @@ def generator_input(z, y):
 
 
 def decoder(features: int, latent: int, hidden: int = 120) -> NormalisedMLP:
-    """D: x̂ → ẑ of shape (..., B, Z) (paper, section 3.2).
+    """D: x̂ → ẑ of shape (..., B, Z) (Yoo et al., 2019).
 
     The paper says n = 2 for tables; its program's n = 2 makes three hidden layers.
     """

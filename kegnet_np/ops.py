@@ -15,6 +15,9 @@ axis is shared by the stack, and its gradient is summed over it. Biases, scales 
 First order only: a VJP is plain NumPy and cannot be differentiated again.
 """
 
+from functools import cache
+from math import gcd
+
 import autograd.numpy as anp
 import numpy as np
 
@@ -23,14 +26,22 @@ from .registry import operation
 EPS = 1e-5  # added to the variance in batch-norm
 
 
+@cache
+def _constant(value, shape, dtype):
+    array = np.full(shape, value, dtype)
+    array.setflags(write=False)  # it is shared by all who ask for it
+    return array
+
+
 def _rows(a):
     """Sum over the batch: (..., B, H) -> (..., 1, H); BLAS is faster at it than a reduction."""
-    return np.matmul(np.ones((1, a.shape[-2]), a.dtype), a)
+    return np.matmul(_constant(1, (1, a.shape[-2]), a.dtype), a)
 
 
 def _negative_part(a):
-    """min(a, 0); NumPy is twice as fast against a row of zeros as against a scalar."""
-    return np.minimum(a, np.zeros(a.shape[-1], a.dtype))
+    """min(a, 0); NumPy is faster against a long row of zeros than against a scalar."""
+    row = gcd(a.size, 6400)
+    return np.minimum(a.reshape(-1, row), _constant(0, row, a.dtype)).reshape(a.shape)
 
 
 # --- dense --------------------------------------------------------------------------------------
@@ -134,7 +145,7 @@ def _tucker_dense_vjp(need, g, y, x, U_in, core, U_out, b):
 
 @operation(_tucker_dense_reference, _tucker_dense_vjp, inputs=(0, 1, 2, 3, 4))
 def tucker_dense(x, U_in, core, U_out, b):
-    """y = x U_in core U_out + b, a dense layer in Tucker form (paper, section 3.3).
+    """y = x U_in core U_out + b, a dense layer in Tucker form (Yoo et al., 2019).
 
     x (B, D), U_in (D, r), core (r, r'), U_out (r', H), b (1, H) -> (B, H). With u = x U_in and
     v = u core it is three dense layers, each with the rule of `dense`:
@@ -175,17 +186,19 @@ def _batch_norm_reference(x, gamma, beta, moments=None):
     return gamma * (x - mean) / anp.sqrt(variance + EPS) + beta
 
 
-def _moments(x):
+def _centre(x):
     B = x.shape[-2]
     mean = _rows(x) / B
     centred = x - mean  # squared only when centred: E[x²] − E[x]² cancels
-    return mean, _rows(centred * centred) / B
+    return centred, mean, _rows(centred * centred) / B
 
 
 def _batch_norm_vjp(need, g, y, x, gamma, beta, moments=None):
     B = x.shape[-2]
-    mean, variance = _moments(x) if moments is None else (moments[..., i, :, :] for i in (0, 1))
-    centred = x - mean
+    if moments is None:
+        centred, _, variance = _centre(x)
+    else:
+        centred, variance = x - moments[..., 0, :, :], moments[..., 1, :, :]
     inv_std = 1 / np.sqrt(variance + EPS)  # (1, H)
     sum_g = _rows(g)
     sum_gx = _rows(g * centred) * inv_std  # Σ_b g_b x̂_b
@@ -211,10 +224,10 @@ def batch_norm(x, gamma, beta, moments=None):
     ∂loss/∂x = (1/s) [ĝ − mean_b ĝ − x̂ mean_b(ĝ x̂)], ∂loss/∂γ = Σ_b g x̂, ∂loss/∂β = Σ_b g.
     (Ioffe and Szegedy, 2015, section 3.)
     """
-    mean, variance = _moments(x)
+    centred, mean, variance = _centre(x)
     if moments is not None:
         moments[..., 0, :, :], moments[..., 1, :, :] = mean, variance
-    y = (x - mean) * (gamma / np.sqrt(variance + EPS))
+    y = centred * (gamma / np.sqrt(variance + EPS))
     y += beta
     return y
 

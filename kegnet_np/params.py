@@ -99,6 +99,7 @@ def value_and_grad(loss: Callable, *layouts: Layout) -> Callable:
         for node, view in zip(tape, views, strict=False):  # the leaves were the first on the tape
             if node.outgrad is not None:
                 view[...] = node.outgrad[0]
+        tape.clear()  # nodes and tape hold each other; now the arrays are freed at once
         return end._value, gradient, aux
 
     return evaluate

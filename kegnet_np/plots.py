@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from . import train
 from .checkpoint import write_atomically
@@ -18,6 +19,8 @@ NAMES = {
     "div_loss": "diversity loss l_div",
     "score": "score for selection",
 }
+LONGEST = 18  # letters of a name from the data; there is no room for more
+MOST = 64  # features with a histogram each
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -30,6 +33,12 @@ def new_figure(width: float, height: float) -> Figure:
 def save(figure: Figure, path) -> None:
     """Write a figure as PNG, atomically."""
     write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=130, format="png"))
+
+
+def shorten(name: str) -> str:
+    """A name from the data for a label: on one line, its middle left out if it is long."""
+    name = " ".join(name.split())
+    return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…{name[1 - LONGEST // 2 :]}"
 
 
 def loss_curves(histories: dict[str, list[dict]]) -> Figure:
@@ -47,39 +56,47 @@ def loss_curves(histories: dict[str, list[dict]]) -> Figure:
             key = columns[i][j]
             for member in sorted({row["member"] for row in rows}):
                 line = [(row["epoch"], row[key]) for row in rows if row["member"] == member]
-                ax.plot(*zip(*line, strict=True), lw=1)
-            if key != "score":
+                ax.plot(*zip(*line, strict=True), lw=1, marker="." if len(line) == 1 else None)
+            if key != "score" and min(row[key] for row in rows) > 0:
                 ax.set_yscale("log")
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             ax.set(title=name, xlabel="epoch", ylabel=NAMES[key])
     return figure
 
 
 def confusion(teacher: np.ndarray, student: np.ndarray, class_names) -> Figure:
     """Share of each teacher answer (rows) that the student answers so (columns); (N,) each."""
-    K = len(class_names)
+    K, names = len(class_names), [shorten(name) for name in class_names]
     counts = np.zeros((K, K))
     np.add.at(counts, (teacher, student), 1)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    figure = new_figure(max(4.5, 0.32 * K + 2), max(4, 0.32 * K + 1.5))
+    letters = max(map(len, names))
+    side = min(max(2.6, 0.32 * K), 16) + 0.08 * letters  # inches; names want room beside the cells
+    figure = new_figure(side + 1.9, side + 1.4)
     ax = figure.subplots()
     image = ax.imshow(share, vmin=0, vmax=1, cmap="Blues")
     ax.set(xlabel="student's answer", ylabel="teacher's answer", title="teacher against student")
-    ax.set_xticks(range(K), class_names, rotation=90 if K > 12 else 0)
-    ax.set_yticks(range(K), class_names)
+    every = range(0, K, -(-K // 50))  # more names than 50 would overlap
+    shown, plain = [names[k] for k in every], {"parse_math": False}  # a $ is a dollar
+    ax.set_xticks(every, shown, rotation=90 if K > 12 or letters > 3 else 0, **plain)
+    ax.set_yticks(every, shown, **plain)
     if K <= 12:
         for i, j in np.argwhere(counts > 0):
             colour = "white" if share[i, j] > 0.5 else "black"
             ax.text(j, i, f"{int(counts[i, j])}", ha="center", va="center", color=colour, size=7)
-    figure.colorbar(image, ax=ax, label="share of the row")
+    figure.colorbar(image, ax=ax, label="share of the row", shrink=0.8)
     return figure
 
 
 def feature_distributions(real: np.ndarray, generated: np.ndarray, names) -> Figure:
-    """Histograms of every feature, real (N, D) behind generated (N', D), standardised units."""
-    D = real.shape[1]
+    """Histograms of the features, real (N, D) behind generated (N', D), standardised units.
+
+    Of more than 64 features the first 64.
+    """
+    D = min(real.shape[1], MOST)
     columns = min(8, D)
     rows = -(-D // columns)
-    figure = new_figure(1.7 * columns, 1.25 * rows + 0.5)
+    figure = new_figure(max(1.7 * columns, 5.5), 1.25 * rows + 1)
     axes = figure.subplots(rows, columns, squeeze=False)
     bins = np.linspace(-4, 4, 33)
     for i, ax in enumerate(axes.flat):
@@ -90,7 +107,7 @@ def feature_distributions(real: np.ndarray, generated: np.ndarray, names) -> Fig
             share = np.full(len(x), 1 / len(x))
             inside = np.clip(x[:, i], -4, 4)
             ax.hist(inside, bins, weights=share, histtype=style, label=label, alpha=0.8)
-        ax.set_title(names[i], size=7)
+        ax.set_title(shorten(names[i]), size=7, parse_math=False)
         ax.tick_params(labelsize=6)
         ax.set_yticks([])
     handles, labels = axes.flat[0].get_legend_handles_labels()
@@ -126,28 +143,29 @@ def run_figures(folder, histories, data, teacher_answers, student_answers, x_hat
     save(figure, folder / "features.png")
 
 
-def digit_figures(folder, G, theta, state, latent: int, seed: int = 0) -> None:
+def digit_figures(folder, G, theta, state, latent: int, mean, scale, seed: int = 0) -> None:
     """For 8×8 digits: generated images by class, and a latent walk between two classes.
 
-    theta (P,), state (Q,) of one generator. Standardised units, as the generator makes them.
+    theta (P,), state (Q,) of one generator, which makes standardised pixels; with the training
+    rows' mean (64,) and scale (64,) they are shown as grey levels.
     """
+
+    def images(z, y):
+        R, C = z.shape[:2]
+        zy = generator_input(z, y).reshape(R * C, -1).astype(theta.dtype)
+        x_hat = train.predict(G, theta, state, zy) * scale + mean  # (R · C, 64)
+        return x_hat.reshape(R, C, 8, 8)
+
     rng, K, C = np.random.default_rng(seed), G.inputs - latent, 10
     z = np.repeat(rng.standard_normal((1, C, latent)), K, axis=0)  # a column, one z
     y = np.repeat(one_hot(np.arange(K), K)[:, None], C, axis=1)  # a row, one class
-    images = _images(G, theta, state, z, y)
-    figure = image_grid(images, range(K), [f"z{c}" for c in range(C)], "generated, by class and z")
+    z_names = [f"z{c}" for c in range(C)]
+    figure = image_grid(images(z, y), range(K), z_names, "generated, by class and z")
     save(figure, Path(folder) / "generated.png")
     t = np.linspace(0, 1, C)[None, :, None]
     walk_y = (1 - t) * one_hot(np.array(1), K) + t * one_hot(np.array(7), K)
     ends = rng.standard_normal((2, 4, 1, latent))
     walk_z = (1 - t) * ends[0] + t * ends[1]  # (4, C, Z)
-    images = _images(G, theta, state, walk_z, np.repeat(walk_y, 4, axis=0))
-    steps = [f"{v:.1f}" for v in t.ravel()]
-    figure = image_grid(images, [f"walk {i}" for i in range(4)], steps, "from class 1 to class 7")
+    walk, steps = images(walk_z, np.repeat(walk_y, 4, axis=0)), [f"{v:.1f}" for v in t.ravel()]
+    figure = image_grid(walk, [f"walk {i}" for i in range(4)], steps, "from class 1 to class 7")
     save(figure, Path(folder) / "walk.png")
-
-
-def _images(G, theta, state, z, y):
-    R, C = z.shape[:2]
-    zy = generator_input(z, y).reshape(R * C, -1).astype(theta.dtype)
-    return train.predict(G, theta, state, zy).reshape(R, C, 8, 8)

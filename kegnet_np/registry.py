@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from autograd.extend import defvjp_argnums, primitive
+from autograd.extend import defvjp_argnums
+from autograd.tracer import isbox, new_box
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,30 @@ class Operation:
 REGISTRY: dict[str, Operation] = {}
 
 
-def make_primitive(fast: Callable, vjp: Callable, name: str) -> Callable:
-    """Tell autograd of ``fast``; ``vjp(need, g, y, *args)`` gives a cotangent per argument.
+def make_primitive(forward: Callable, vjp: Callable, name: str) -> Callable:
+    """``forward`` as one node of autograd's tape; ``vjp(need, g, y, *args)`` gives cotangents.
 
     ``need`` holds the argument numbers asked for, so that a frozen network costs no product for
-    its weights' gradient. An argument that was asked for and came back as None is an error.
+    its weights' gradient. An argument that was asked for and came back as None is an error, and
+    so is a second derivative: a VJP is plain NumPy.
     """
-    node = primitive(fast)
+
+    def node(*args):
+        need = tuple(i for i, a in enumerate(args) if isbox(a))
+        if not need:
+            return forward(*args)
+        values = [a._value if i in need else a for i, a in enumerate(args)]
+        if any(isbox(value) for value in values):
+            raise TypeError(f"{name} has a first derivative only: do not nest gradients")
+        y = forward(*values)
+        box = args[need[0]]
+        parents = [args[i]._node for i in need]
+        return new_box(y, box._trace, type(box._node)(y, node, values, {}, need, parents))
 
     def maker(need, y, args, kwargs):
         def backward(g):
             cotangents = vjp(need, g, y, *args)
-            return tuple(_shared(cotangents[i], args[i], name, i) for i in need)
+            return [_shared(cotangents[i], args[i], name, i) for i in need]
 
         return backward
 
@@ -45,7 +57,7 @@ def _shared(cotangent, argument, name, i):
     """Sum a cotangent over the stack axis that its argument does not have."""
     if cotangent is None:
         raise TypeError(f"{name} cannot be differentiated in its argument {i}: pass an array")
-    while cotangent.ndim > np.ndim(argument):
+    while cotangent.ndim > argument.ndim:
         cotangent = cotangent.sum(0)
     return cotangent
 

@@ -35,22 +35,22 @@ def one_hot(labels: np.ndarray, classes: int, dtype=np.float32) -> np.ndarray:
 
 
 def draw_y(rng: np.random.Generator, n: int, classes: int, dtype=np.float32) -> np.ndarray:
-    """ŷ ~ p_y: one-hot (n, K), uniform over the classes (paper, section 3.2)."""
+    """ŷ ~ p_y: one-hot (n, K), uniform over the classes (Yoo et al., 2019)."""
     return one_hot(rng.integers(classes, size=n), classes, dtype)
 
 
 def draw_z(rng: np.random.Generator, n: int, latent: int, dtype=np.float32) -> np.ndarray:
-    """ẑ ~ p_z: (n, Z), standard normal (paper, section 3.2)."""
+    """ẑ ~ p_z: (n, Z), standard normal (Yoo et al., 2019)."""
     return rng.standard_normal((n, latent), dtype)
 
 
 def uniform(features: int) -> Sampler:
-    """Baseline: every feature U(−1, 1) (paper, section 4.1)."""
+    """Baseline: every feature U(−1, 1) (Yoo et al., 2019)."""
     return lambda rng, n: rng.uniform(-1, 1, (n, features)).astype(np.float32)
 
 
 def normal(features: int) -> Sampler:
-    """Baseline: every feature N(0, 1) (paper, section 4.1)."""
+    """Baseline: every feature N(0, 1) (Yoo et al., 2019)."""
     return lambda rng, n: rng.standard_normal((n, features), np.float32)
 
 

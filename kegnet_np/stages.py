@@ -46,7 +46,7 @@ def teach(config: Config, data, path: Path | None = None) -> tuple[Classifier, T
 def extract(
     config: Config, M: Classifier, theta_M: np.ndarray, path: Path | None = None
 ) -> tuple[NormalisedMLP, NormalisedMLP, Training]:
-    """Learn generators and decoders from the teacher alone, as one stack (paper, section 3.2).
+    """Learn generators and decoders from the teacher alone, as one stack (Yoo et al., 2019).
 
     theta_M (P,). Returns G, D and their training: theta and state hold G's part, then D's.
     """
@@ -77,7 +77,7 @@ def distill(
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     path: Path | None = None,
 ) -> Training:
-    """Train a stack of students to give the teacher's answers on samples (paper, section 3.3).
+    """Train a stack of students to give the teacher's answers on samples (Yoo et al., 2019).
 
     Parameters
     ----------

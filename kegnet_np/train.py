@@ -95,7 +95,7 @@ def classifier_epoch(model: Classifier, loss: Callable, batches: Batches) -> Cal
 def extraction_loss(
     G: NormalisedMLP, D: NormalisedMLP, M: Classifier, p_M: dict, alpha=1.0, beta=0.0
 ) -> Callable:
-    """l = l_cls + α l_dec + β l_div (paper, eq. 4) as a loss for `value_and_grad`.
+    """l = l_cls + α l_dec + β l_div (Yoo et al., 2019) as a loss for `value_and_grad`.
 
     The result takes (p_G, p_D, state_G, state_D, y, z, masks) and gives l and, as aux, the new
     states and the single losses. With masks None the teacher M is in evaluation mode, as the paper

@@ -1,4 +1,4 @@
-"""The Tucker form of a dense layer: how the student starts (paper, section 3.3)."""
+"""The Tucker form of a dense layer: how the student starts (Yoo et al., 2019)."""
 
 import warnings
 from collections.abc import Sequence

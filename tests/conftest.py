@@ -1,10 +1,28 @@
 """Fixtures that every test file shares."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from shell import TINY, accepted, write_table
 
 
 @pytest.fixture
 def rng():
     """A seeded random generator."""
     return np.random.default_rng(2019)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A run of a second, and what made it: ``table`` and ``settings`` (files), ``options``,
+    ``run`` (its folder), ``stages`` (its checkpoints by name) and ``out`` (what it printed)."""
+    folder = tmp_path_factory.mktemp("finished")
+    table, settings, run = write_table(folder / "pets.csv"), folder / "tiny.toml", folder / "run"
+    settings.write_text(TINY, encoding="utf-8")
+    options = ["--config", settings, "--dataset", table]
+    out = accepted("run", *options, "--out", run)
+    stages = {path.stem: path for path in (run / "checkpoints").iterdir()}
+    return SimpleNamespace(
+        table=table, settings=settings, options=options, run=run, stages=stages, out=out
+    )  # fmt: skip
