@@ -32,6 +32,10 @@ class Schedule:
     patience: int | None = None
     min_epochs: int = 0
 
+    def __post_init__(self):
+        if not self.lr > 0 or min(self.batch, self.epochs) < 1:
+            raise ValueError(f"{self}: expected lr > 0 and at least 1 row per batch and 1 epoch")
+
 
 class Training:
     """S networks in training: all that must be kept to go on bit for bit.

@@ -22,6 +22,12 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return e
 
 
+def _alike(name, found, expected):
+    """A target of another shape would be broadcast in silence."""
+    if found != expected:
+        raise ValueError(f"{name} has {found} as its last two axes, expected {expected}")
+
+
 # --- log-softmax --------------------------------------------------------------------------------
 
 
@@ -71,6 +77,7 @@ def cross_entropy(a, y):
 
     By the rule of `log_softmax` with g = −y/B: ∂l/∂a_bj = (softmax(a_b)_j Σ_k y_bk − y_bj) / B.
     """
+    _alike("y", y.shape[-2:], a.shape[-2:])
     return -(y * _log_softmax(a)).sum(-1).mean(-1)
 
 
@@ -88,6 +95,7 @@ def kl(a, p):
     The student's loss, p = softmax of the teacher's logits. It is the cross-entropy less a
     constant, the entropy of p, so its gradient is that of `cross_entropy`.
     """
+    _alike("p", p.shape[-2:], a.shape[-2:])
     return (xlogy(p, p) - p * _log_softmax(a)).sum(-1).mean(-1)
 
 
@@ -110,6 +118,7 @@ def reconstruction(z_hat, z):
 
     ∂l/∂ẑ = 2 (ẑ − z) / (B Z).
     """
+    _alike("z", z.shape[-2:], z_hat.shape[-2:])
     return np.square(z_hat - z).mean((-2, -1))
 
 
@@ -146,6 +155,7 @@ def diversity(x, z):
     ∂l/∂x_ik = −l ∂m/∂x_ik. Row i is in the pairs (i, j) and (j, i), alike by symmetry, so
     ∂m/∂x_ik = 2/(B² D) Σ_j d_z(z_i, z_j) sign(x_ik − x_jk), where sign(0) = 0.
     """
+    _alike("z", z.shape[-2:], (x.shape[-2], z.shape[-1]))
     total = 0
     for k in range(x.shape[-1]):
         column = x[..., k]

@@ -10,7 +10,7 @@ import pytest
 from shell import TINY, accepted, contents, kegnet, write_table
 
 import data_loaders
-from kegnet_np import checkpoint, cli, experiment, stages
+from kegnet_np import checkpoint, cli, experiment, run_folder, stages
 
 KINDS = ["teacher", "tucker", "uniform", "normal", "kegnet", "real"]
 
@@ -120,6 +120,29 @@ def test_resuming_a_finished_run_computes_no_stage_again(finished, tmp_path, mon
     assert out.splitlines()[:-1] == finished.out.splitlines()[:-1]
     assert contents(tmp_path / "run/checkpoints") == before
     assert result_of(tmp_path / "run") == result_of(finished.run)
+
+
+def test_half_a_file_of_a_killed_process_is_swept_away_and_a_persons_file_is_not(tmp_path):
+    config, run = cli.read_config({}), tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    half = [run / ".config.json.4711.tmp", run / "checkpoints/.teacher.npz.4712.tmp"]
+    half[0].write_text("{")
+    with pytest.raises(run_folder.RunError, match="holds other files"):  # checkpoints, no config
+        run_folder.open_folder(run, config, resume=True)
+    (run / "checkpoints").rmdir()
+    run_folder.open_folder(run, config, resume=False)
+    (run / "checkpoints").mkdir()
+    half[1].write_text("half")
+    (run / ".notes.tmp").write_text("mine")
+    run_folder.open_folder(run, config, resume=True)
+    assert set(contents(run)) == {"config.json", "checkpoints", ".notes.tmp"}
+
+
+def test_real_validation_without_validation_rows_is_an_error(finished):
+    M, theta_M, _ = checkpoint.load_teacher(finished.stages["teacher"])
+    config = cli.read_config({"config": finished.settings, "selection": "real-validation"})
+    with pytest.raises(ValueError, match=re.escape("needs (x, labels)")):
+        stages.distill(config, "uniform", M, theta_M, M, theta_M, stages.NOISE["uniform"](4))
 
 
 def variant(finished, folder, **settings):

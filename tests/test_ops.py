@@ -253,3 +253,11 @@ def test_diversity_is_one_for_equal_samples_and_falls_as_they_spread(rng):
 def test_a_second_derivative_is_refused():
     with pytest.raises(TypeError, match="elu has a first derivative only"):
         grad(lambda a: grad(lambda b: ops.elu(b * a).sum())(a).sum())(np.ones((1, 2)))
+
+
+@pytest.mark.parametrize("loss", [losses.cross_entropy, losses.kl, losses.reconstruction])
+def test_a_target_of_another_shape_is_refused_and_not_broadcast(loss):
+    with pytest.raises(ValueError, match=r"has \(1, 3\) as its last two axes, expected \(4, 3\)"):
+        loss(np.ones((4, 3)), np.ones((1, 3)))
+    with pytest.raises(ValueError, match=r"z has \(5, 2\) as its last two axes, expected \(4, 2\)"):
+        losses.diversity(np.ones((4, 3)), np.ones((5, 2)))

@@ -15,7 +15,7 @@ def drawn(figure, path):
         warnings.simplefilter("error")
         plots.save(figure, path)
     head = path.read_bytes()[:24]
-    assert head[:8] == b"\x89PNG\r\n\x1a\n" and [p.name for p in path.parent.iterdir()] == [path.name]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n" and [*path.parent.iterdir()] == [path]
     return struct.unpack(">II", head[16:24])
 
 
@@ -103,7 +103,7 @@ def test_confusion_has_room_for_many_classes_and_long_names(tmp_path, names, sho
     assert apart(figure.axes[0].get_xticklabels()) and apart(figure.axes[0].get_yticklabels())
 
 
-@pytest.mark.parametrize("D, axes", [(1, 1), (9, 16), (16, 16), (64, 64), (70, 64)])
+@pytest.mark.parametrize("D, axes", [(1, 1), (9, 16), (16, 16), (70, 64)])
 def test_every_feature_has_its_two_histograms(tmp_path, rng, D, axes):
     names = ["$x_{$", *(f"a feature with the long name {i}" for i in range(1, D))]
     figure = plots.feature_distributions(
