@@ -111,10 +111,9 @@ def _default(field):
     """What the help says of a setting's default, unless its text says it already."""
     if "default" in field.metadata["help"]:
         return ""
-    values = {name: PROTOCOLS[name].get(field.name, field.default) for name in PROTOCOLS}
-    if len(set(values.values())) == 1:
-        return f" (default: {field.default})"
-    return f" (default: {', '.join(f'{name} {value}' for name, value in values.items())})"
+    changed = {name: p[field.name] for name, p in PROTOCOLS.items() if field.name in p}
+    others = ", ".join(f"{name} {value}" for name, value in changed.items())
+    return f" (default: {field.default}; {others})" if others else f" (default: {field.default})"
 
 
 def _ranks(text):

@@ -1,5 +1,6 @@
 """What each command of the command line does; `cli` parses, this computes and prints."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ def run(arguments: dict) -> None:
     """kegnet run."""
     config, resume = read_config(arguments), arguments.get("resume", False)
     out = Path(arguments.get("out", Path("runs", Path(config.dataset).stem)))
-    check_folder(out, config, resume)
+    check_folder(out, asdict(config), resume)
     result = experiment.run(config, _load(config), out, resume=resume)
     print(experiment.table(result))
     print(f"results, metrics, checkpoints and figures are in {out}")
@@ -147,6 +148,8 @@ def _source(arguments: dict, header: dict) -> dict:
 
 def _load(config, M=None, header=None):
     data = data_loaders.load(config.dataset, label=config.label, seed=config.split_seed)
+    if config.own_statistics:
+        data = data_loaders.standardise_each_split(data)
     if M is not None and (data.features, data.classes) != (M.features, M.classes):
         raise ValueError(
             f"--dataset {config.dataset} has {data.features} features and {data.classes} classes, "

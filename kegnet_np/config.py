@@ -27,6 +27,11 @@ class Config:
     seed: int = _option(
         "teach extract distill", 2019, "seed of everything that is trained or sampled"
     )
+    own_statistics: bool = _option(
+        "teach distill evaluate",
+        False,
+        "standardise every split by its own mean and deviation, as the official program does",
+    )
     split_seed: int = _option(
         "teach distill evaluate", 2019, "seed of the split into training, validation and test rows"
     )
@@ -82,6 +87,9 @@ class Config:
     )
 
     student_lr: float = _option("distill", 1e-4, "Adam's learning rate for the students")
+    cosine: bool = _option("distill", False, "let the students' learning rate fall along a cosine")
+    student_dropout: bool = _option("distill", True, "students have dropout, as the teacher has")
+    shuffle: bool = _option("distill", True, "students go through their pool in random order")
     student_batch: int = _option("distill", 64, "samples per step of a student")
     student_epochs: int = _option(
         "distill", 400, "epochs of students on generated samples, at the most"
@@ -113,7 +121,7 @@ class Config:
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "protocol": ("paper", "demo", "quick"),
+    "protocol": ("paper", "fair", "official-quirks", "demo", "quick"),
     "selection": ("synthetic", "last", "real-validation"),
     "sampling": ("pool", "fresh"),
 }
@@ -122,6 +130,17 @@ CHOICES: dict[str, tuple[str, ...]] = {
 # faster to make up for fewer steps.
 PROTOCOLS: dict[str, dict[str, Any]] = {
     "paper": {},
+    # The same number of updates for all, on fresh samples, one learning rate, the last epoch.
+    "fair": {
+        "sampling": "fresh", "selection": "last", "student_dropout": False,
+        "student_lr": 1e-3, "cosine": True, "student_epochs": 100, "noise_epochs": 100,
+        "pool_per_generator": 1280, "noise_pool": 6400,
+    },
+    # What the official program does where it differs from the paper or from good practice.
+    "official-quirks": {
+        "teacher_dropout": True, "selection": "real-validation", "own_statistics": True,
+        "shuffle": False,
+    },
     "demo": {
         "teacher_min_epochs": 50,
         "generator_lr": 1e-3, "generator_epochs": 20,

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import platform
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +23,7 @@ LABELS = {
     "kegnet": "Tucker + KegNet",
     "real": "Tucker + real inputs (ceiling)",
 }
+SOURCE = ("dataset", "label", "split_seed", "own_statistics")  # the settings of the data
 METRICS = ("stage", "epoch", "member", "loss", "cls_loss", "dec_loss", "div_loss", "score")
 
 
@@ -41,7 +43,7 @@ def data_header(config: Config, data) -> dict:
     """What a teacher's checkpoint says of its data: where it is, and how to standardise inputs."""
     return {
         "name": data.name,
-        "source": {k: getattr(config, k) for k in ("dataset", "label", "split_seed")},
+        "source": {k: getattr(config, k) for k in SOURCE},
         "feature_names": list(data.feature_names), "class_names": list(data.class_names),
         "mean": data.mean.tolist(), "scale": data.scale.tolist(),
     }  # fmt: skip
@@ -58,7 +60,7 @@ def run(config: Config, data, out, *, resume: bool = False, figures: bool = True
     figures : draw them too.
     """
     out = Path(out)
-    open_folder(out, config, resume)
+    open_folder(out, asdict(config), resume)
     folder = Folder(out)
     with threadpool_limits(1, user_api="blas"):  # small matrices: threads cost more than they bring
 
@@ -103,8 +105,7 @@ def run(config: Config, data, out, *, resume: bool = False, figures: bool = True
         "ranks": list(config.ranks), "protocol": config.protocol, "selection": config.selection,
         "sampling": config.sampling, "n_params": n_params,
         "compression": n_params["teacher"] / n_params["student"],
-        "accuracy": {name: s["accuracy"] for name, s in scores.items()},
-        "agreement": {name: s["agreement"] for name, s in scores.items()},
+        **{key: {name: s[key] for name, s in scores.items()} for key in scores["teacher"]},
         "seconds": folder.every("seconds", 0.0), "versions": versions(),
     }  # fmt: skip
     histories = folder.every("history", [])

@@ -4,6 +4,7 @@ It trains a stack of S independent networks, member s with its own random genera
 seeds cost little more than two and member s ends as if it had trained alone.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ class Schedule:
 
     With ``patience`` a member stops after an epoch ≥ max(best + patience, min_epochs), best by
     the stage's score (the later of equals), and keeps the best; without, it runs to the end and
-    keeps the last.
+    keeps the last. ``cosine`` lets lr fall towards zero along half a cosine, epoch by epoch
+    (Loshchilov and Hutter, 2017).
     """
 
     lr: float
@@ -31,10 +33,16 @@ class Schedule:
     epochs: int
     patience: int | None = None
     min_epochs: int = 0
+    cosine: bool = False
 
     def __post_init__(self):
         if not self.lr > 0 or min(self.batch, self.epochs) < 1:
             raise ValueError(f"{self}: expected lr > 0 and at least 1 row per batch and 1 epoch")
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate of epoch 0, 1, ..."""
+        share = (1 + math.cos(math.pi * epoch / self.epochs)) / 2 if self.cosine else 1
+        return self.lr * share
 
 
 class Training:
@@ -133,6 +141,7 @@ def fit(
     start = saved
     bar = tqdm(total=schedule.epochs, initial=training.epoch, desc=name, unit="epoch", disable=None)
     while training.epoch < schedule.epochs and len(training.members):
+        training.adam.lr = schedule.rate(training.epoch)
         means = run_epoch(training)
         training.epoch += 1
         for key, values in means.items():

@@ -7,13 +7,11 @@ keeps one too. So a run that was killed goes on where it was and ends with the s
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from . import checkpoint
-from .config import Config
 from .fit import Training
 
 
@@ -21,7 +19,7 @@ class RunError(ValueError):
     """A run folder that cannot be used; one line says why and what to do."""
 
 
-def check_folder(out: Path, config: Config, resume: bool) -> None:
+def check_folder(out: Path, settings: dict, resume: bool) -> None:
     """See that the run folder is new or empty, or with ``resume`` holds the same run."""
     file = out / "config.json"
     if out.exists() and not out.is_dir():
@@ -37,7 +35,7 @@ def check_folder(out: Path, config: Config, resume: bool) -> None:
         found = dict(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise RunError(f"{file} holds no settings ({error}); choose another folder") from error
-    for key, now in json.loads(json.dumps(asdict(config))).items():
+    for key, now in json.loads(json.dumps(settings)).items():
         if found.get(key) != now:
             raise RunError(
                 f"--out {out} holds a run with {key} {found.get(key)}, not {now}; "
@@ -45,13 +43,13 @@ def check_folder(out: Path, config: Config, resume: bool) -> None:
             )
 
 
-def open_folder(out: Path, config: Config, resume: bool) -> None:
+def open_folder(out: Path, settings: dict, resume: bool) -> None:
     """Make the run folder, or go on in it; nothing in it is overwritten."""
-    check_folder(out, config, resume)
+    check_folder(out, settings, resume)
     for left in out.rglob(checkpoint.TEMPORARY):  # half a file, from a process that was killed
         left.unlink()
     if not (out / "config.json").exists():
-        checkpoint.write_text(out / "config.json", json.dumps(asdict(config), indent=2) + "\n")
+        checkpoint.write_text(out / "config.json", json.dumps(settings, indent=2) + "\n")
 
 
 def check_rows(was: dict, now: dict) -> None:

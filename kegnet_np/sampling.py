@@ -54,6 +54,11 @@ def normal(features: int) -> Sampler:
     return lambda rng, n: rng.standard_normal((n, features), np.float32)
 
 
+def rows_of(x: np.ndarray) -> Sampler:
+    """Rows of x (N, D) at random, with replacement: real inputs as a sampler."""
+    return lambda rng, n: x[rng.integers(len(x), size=n)]
+
+
 def generated(model: NormalisedMLP, theta, state, latent: int) -> Sampler:
     """Samples of a stack of trained generators, in evaluation mode, in equal shares.
 

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -99,15 +100,17 @@ def distill(
     epochs = config.student_epochs if learnt else config.noise_epochs
     if isinstance(source, tuple):
         x, held_out = source
-        batches = train.pool_batches(x, target_of(x), config.student_batch)
+        sampler = sampling.rows_of(x)
     else:
-        held_out = source(sampling.seeded(config.seed, f"{approach} held out")[0], config.held_out)
-        if config.sampling == "fresh":
-            steps = -(-n // config.student_batch)
-            batches = train.fresh_batches(source, target_of, config.student_batch, steps)
-        else:
-            x = sampling.stacked(lambda rng: source(rng, n), rngs)  # (S, N, D)
-            batches = train.pool_batches(x, target_of(x), config.student_batch)
+        sampler = source
+        held_out = sampler(sampling.seeded(config.seed, f"{approach} held out")[0], config.held_out)
+    if config.sampling == "fresh":
+        steps = -(-n // config.student_batch)
+        batches = train.fresh_batches(sampler, target_of, config.student_batch, steps)
+    else:
+        if not isinstance(source, tuple):
+            x = sampling.stacked(lambda rng: sampler(rng, n), rngs)  # (S, N, D)
+        batches = train.pool_batches(x, target_of(x), config.student_batch, config.shuffle)
     if config.selection == "real-validation":
         if validation is None:
             raise ValueError("validation is None, selection real-validation needs (x, labels)")
@@ -116,11 +119,13 @@ def distill(
         score = agreement_with(student, held_out, target_of(held_out).argmax(-1))
     patience = None if config.selection == "last" else config.student_patience
     schedule = Schedule(
-        config.student_lr, config.student_batch, epochs, patience, config.student_min_epochs
-    )
+        config.student_lr, config.student_batch, epochs, patience, config.student_min_epochs,
+        config.cosine,
+    )  # fmt: skip
     theta = np.stack([theta_0] * config.students)
     training = Training(theta, theta[:, :0], rngs, schedule.lr)
-    run_epoch = train.classifier_epoch(student, losses.kl, batches)
+    trained = student if config.student_dropout else replace(student, dropout=0.0)
+    run_epoch = train.classifier_epoch(trained, losses.kl, batches)
     return fit(training, run_epoch, schedule, name=approach, score=score, path=path)
 
 
@@ -132,13 +137,14 @@ def agreement_with(model: Classifier, x: np.ndarray, labels: np.ndarray) -> Call
 
 
 def evaluate(model: Classifier, theta: np.ndarray, x, labels, teacher_answers) -> dict:
-    """Accuracy and agreement with the teacher of a stack theta (S, P) on rows x (N, D), by member.
+    """Accuracy, balanced accuracy, agreement with the teacher of a stack theta (S, P), by member.
 
-    labels and teacher_answers are (N,), class numbers.
+    The rows are x (N, D); labels and teacher_answers are (N,), class numbers.
     """
     logits = train.predict(model, theta, theta[:, :0], x)
     return {
         "accuracy": summary(train.accuracy(logits, labels)),
+        "balanced": summary(train.balanced_accuracy(logits, labels)),
         "agreement": summary(train.accuracy(logits, teacher_answers)),
     }
 

@@ -32,20 +32,29 @@ def predict(model, theta: np.ndarray, state: np.ndarray | None, x: np.ndarray) -
     return forward(model, model.layout.views(theta), x, state)
 
 
-def accuracy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def accuracy(logits: np.ndarray, labels) -> np.ndarray:
     """Share of rows whose largest logit is the label's: (..., N, K), (N,) -> (...)."""
     return (logits.argmax(-1) == labels).mean(-1)
 
 
-def pool_batches(x: np.ndarray, target: np.ndarray, batch: int) -> Batches:
+def balanced_accuracy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The mean over the classes that occur of each one's share of right answers: as `accuracy`."""
+    shares = [accuracy(logits[..., labels == k, :], k) for k in np.unique(labels)]
+    return np.mean(shares, axis=0)
+
+
+def pool_batches(x: np.ndarray, target: np.ndarray, batch: int, shuffle: bool = True) -> Batches:
     """Every member goes through the pool in its own random order, ``batch`` rows at a time.
 
+    Without ``shuffle`` all go through it in the order in which it lies there.
     x (N, D) and target (N, K) are shared by the members; in (S, N, D), (S, N, K) each has its own.
     """
 
     def batches(training):
         N = x.shape[-2]
-        order = sampling.stacked(lambda rng: rng.permutation(N), training.rngs)  # (A, N)
+        order = np.tile(np.arange(N), (len(training.rngs), 1))  # (A, N)
+        if shuffle:
+            order = sampling.stacked(lambda rng: rng.permutation(N), training.rngs)
         for i in range(0, N, batch):
             rows = order[:, i : i + batch]
             at = rows if x.ndim == 2 else (training.members[:, None], rows)

@@ -97,7 +97,7 @@ def test_a_bad_option_is_refused(folder, options, words):
     ("dataset = 3", "dataset is 3, expected text"),
     ("ranks = []", "ranks is (), expected positive integers"),
     ("ranks = [5, 2.5]", "ranks is (5, 2.5), expected positive integers"),
-    ('protocol = "long"', "protocol is 'long', expected one of paper, demo, quick"),
+    ('protocol = "long"', "protocol is 'long', expected one of paper, "),
     ('sampling = "some"', "sampling is 'some', expected one of pool, fresh"),
     ("student = 3", "unknown setting 'student'; known are alpha, beta"),
     ("[run]\nseed = 3", "unknown setting 'run'"),
@@ -124,7 +124,8 @@ def put(path, text):
     ("out/config.json", "{", True, "config.json holds no settings"),
     ("out/config.json", "3", True, "config.json holds no settings"),
 ])  # fmt: skip
-def test_a_run_folder_in_use_is_refused(folder, file, text, resume, words):
+def test_a_run_folder_in_use_is_refused(folder, monkeypatch, file, text, resume, words):
+    monkeypatch.setattr(commands, "_load", None)  # before the data are read
     put(folder / file, text)
     assert words in refused(folder, "run", "--out", "out", *["--resume"] * resume)
 
@@ -135,8 +136,9 @@ def test_another_seed_or_other_rows_do_not_resume_a_run(folder, finished):
     assert "holds a run with seed 2019, not 7; resume with the same options" in line
     kept = finished.table.read_bytes()
     try:
-        write_table(finished.table, seed=1)
-        assert "are not those that this run began with" in refused(finished.run, "run", *run)
+        for other in ({"seed": 1}, {"names": ("ant", "bee", "cow")}):
+            write_table(finished.table, **other)
+            assert "are not those that this run began with" in refused(finished.run, "run", *run)
     finally:
         finished.table.write_bytes(kept)
 

@@ -11,7 +11,7 @@ import pytest
 from shell import ENVIRONMENT, accepted, contents, kegnet, refused, write_table
 
 import kegnet_np
-from kegnet_np import checkpoint, cli, models
+from kegnet_np import checkpoint, cli, config, models
 
 
 @pytest.fixture(autouse=True)
@@ -28,26 +28,22 @@ def same_numbers(path, other):
     return all(np.array_equal(found[key], expected[key]) for key in found)
 
 
-def config(finished, *arguments):
-    return [*arguments, "--config", finished.settings]
-
-
 def test_the_stages_one_by_one_make_the_numbers_of_a_run(finished, folder):
-    out = accepted(*config(finished, "teach", "--dataset", finished.table, "--out", "t.npz"))
+    out = accepted("teach", *finished.options, "--out", "t.npz")
     right = json.loads((finished.run / "result.json").read_text())["accuracy"]["teacher"]["mean"]
     assert out == f"t.npz: teacher, 139 parameters, {100 * right:.2f}% of test rows right\n"
     assert same_numbers("t.npz", finished.stages["teacher"])
-    teacher = ["--teacher", "t.npz"]
-    out = accepted(*config(finished, "extract", *teacher, "--out", "g.npz"))
+    teacher, settings = ["--teacher", "t.npz"], ["--config", finished.settings]
+    out = accepted("extract", *teacher, *settings, "--out", "g.npz")
     assert out.startswith("g.npz: 2 generators, classifier loss ")
     assert same_numbers("g.npz", finished.stages["generators"])
-    out = accepted(*config(finished, "compress", *teacher, "--out", "c.npz"))
+    out = accepted("compress", *teacher, *settings, "--out", "c.npz")
     assert out == "c.npz: 84 parameters instead of 139, 1.65x smaller, not yet trained\n"
     assert same_numbers("c.npz", finished.stages["tucker"])
     for sampler in ("uniform", "normal", "kegnet", "real"):
         files = [*teacher, "--student", "c.npz", "--out", f"{sampler}.npz"]
         more = ["--generators", "g.npz"] if sampler == "kegnet" else []
-        out = accepted(*config(finished, "distill", *files, "--sampler", sampler, *more))
+        out = accepted("distill", *files, *settings, "--sampler", sampler, *more)
         assert re.fullmatch(rf"{sampler}.npz: 3 students, score 0\.\d{{4}} \(synthetic\)\n", out)
         assert same_numbers(f"{sampler}.npz", finished.stages[sampler])
 
@@ -57,10 +53,21 @@ def test_evaluate_prints_what_the_run_reported(finished, name):
     stages, result = finished.stages, json.loads((finished.run / "result.json").read_text())
     out = accepted("evaluate", "--model", stages[name], "--teacher", stages["teacher"])
     lines, n = out.splitlines(), len(result["accuracy"][name]["values"])
-    for line, key in zip(lines, ("accuracy", "agreement"), strict=True):
+    for line, key in zip(lines, ("accuracy", "balanced", "agreement"), strict=True):
         entry = result[key][name]
         spread = f" ± {100 * entry['sd']:.2f}" if n > 1 else ""
         assert line == f"{key:10} {100 * entry['mean']:.2f}{spread} %  ({n} networks, pets)"
+
+
+def test_evaluate_takes_the_data_as_teach_took_them_unless_told_otherwise(finished, folder):
+    told = [*finished.options, "--label", "kind", "--split-seed", 7, "--own-statistics"]
+    right = accepted("teach", *told, "--out", "t.npz").split()[4]
+    files = ["--teacher", "t.npz", "--model", "t.npz"]
+    assert accepted("evaluate", *files).split()[1] + "%" == right
+    other = accepted("evaluate", *files, "--dataset", finished.table, "--split-seed", 8)
+    assert other.split()[1] + "%" != right
+    line = refused(folder, "evaluate", *files, "--dataset", "digits")  # which takes no --label
+    assert "--dataset digits has 64 features" in line
 
 
 @pytest.mark.parametrize("options, words", [
@@ -73,7 +80,8 @@ def test_distill_says_how_many_students_it_made_and_what_chose_their_epoch(
 ):  # fmt: skip
     files = ["--teacher", finished.stages["teacher"], "--student", finished.stages["tucker"]]
     files += ["--generators", finished.stages["generators"], "--sampler", "kegnet"]
-    out = accepted(*config(finished, "distill", *files, *options, "--out", "s.npz"))
+    files += ["--config", finished.settings, "--out", "s.npz"]
+    out = accepted("distill", *files, *options)
     assert re.fullmatch(f"s.npz: {words}\n", out)
 
 
@@ -142,8 +150,8 @@ def test_what_is_made_for_another_teacher_is_refused(finished, folder, rng, chan
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_training_that_diverges_says_what_to_lower_and_writes_nothing(finished, folder):
-    options = config(finished, "teach", "--dataset", finished.table, "--teacher-lr", "1e30")
-    code, out, err = kegnet(*options, "--out", "t.npz")
+    options = [*finished.options, "--teacher-lr", "1e30", "--out", "t.npz"]
+    code, out, err = kegnet("teach", *options)
     assert (code, out, contents(folder)) == (2, "", {})
     assert re.search(r"error: teacher: loss is .* in epoch \d+: lower the learning rate\n$", err)
 
@@ -166,10 +174,12 @@ def test_the_help_of_every_command_shows_an_example_that_it_understands(command)
     assert cli.make_parser().parse_args(example.split()).command == command
 
 
-def test_the_help_tells_the_defaults_of_every_protocol():
+def test_the_help_tells_the_papers_default_and_the_protocols_that_change_it():
     out = " ".join(kegnet("run", "--help")[1].split())
-    assert "--student-epochs N epochs of students on generated samples" in out
-    assert "(default: paper 400, demo 12, quick 4)" in out and "(default: 5, letter 10)" in out
+    demo, quick = (config.PROTOCOLS[name]["student_epochs"] for name in ("demo", "quick"))
+    told = re.search(r"--student-epochs N epochs of students .*? \(default: 400; ([^)]*)\)", out)
+    assert told and f"demo {demo}, quick {quick}" in told[1]
+    assert "(default: 5, letter 10)" in out and "latent code z (default: 10)" in out
 
 
 def test_the_version_is_printed_and_no_command_is_an_error():

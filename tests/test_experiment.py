@@ -10,7 +10,7 @@ import pytest
 from shell import TINY, accepted, contents, kegnet, write_table
 
 import data_loaders
-from kegnet_np import checkpoint, cli, experiment, run_folder, stages
+from kegnet_np import checkpoint, experiment, run_folder, stages
 
 KINDS = ["teacher", "tucker", "uniform", "normal", "kegnet", "real"]
 
@@ -123,61 +123,19 @@ def test_resuming_a_finished_run_computes_no_stage_again(finished, tmp_path, mon
 
 
 def test_half_a_file_of_a_killed_process_is_swept_away_and_a_persons_file_is_not(tmp_path):
-    config, run = cli.read_config({}), tmp_path / "run"
+    settings, run = {"seed": 7}, tmp_path / "run"
     (run / "checkpoints").mkdir(parents=True)
     half = [run / ".config.json.4711.tmp", run / "checkpoints/.teacher.npz.4712.tmp"]
     half[0].write_text("{")
     with pytest.raises(run_folder.RunError, match="holds other files"):  # checkpoints, no config
-        run_folder.open_folder(run, config, resume=True)
+        run_folder.open_folder(run, settings, resume=True)
     (run / "checkpoints").rmdir()
-    run_folder.open_folder(run, config, resume=False)
+    run_folder.open_folder(run, settings, resume=False)
     (run / "checkpoints").mkdir()
     half[1].write_text("half")
     (run / ".notes.tmp").write_text("mine")
-    run_folder.open_folder(run, config, resume=True)
+    run_folder.open_folder(run, settings, resume=True)
     assert set(contents(run)) == {"config.json", "checkpoints", ".notes.tmp"}
-
-
-def test_real_validation_without_validation_rows_is_an_error(finished):
-    M, theta_M, _ = checkpoint.load_teacher(finished.stages["teacher"])
-    config = cli.read_config({"config": finished.settings, "selection": "real-validation"})
-    with pytest.raises(ValueError, match=re.escape("needs (x, labels)")):
-        stages.distill(config, "uniform", M, theta_M, M, theta_M, stages.NOISE["uniform"](4))
-
-
-def variant(finished, folder, **settings):
-    """A run with other settings, without figures: its checkpoints' headers by name, its theta of
-    the kegnet students, and its data."""
-    options = {"config": finished.settings, "dataset": str(finished.table), **settings}
-    config, data = cli.read_config(options), data_loaders.load(finished.table)
-    experiment.run(config, data, folder, figures=False)
-    assert not (folder / "figures").exists()
-    paths = (folder / "checkpoints").iterdir()
-    headers = {path.stem: checkpoint.load(path)[1] for path in paths}
-    return headers, checkpoint.load_network(folder / "checkpoints/kegnet.npz")[:2], data
-
-
-def test_selection_last_trains_to_the_end_and_keeps_it(finished, tmp_path):
-    headers, _, _ = variant(finished, tmp_path, selection="last")
-    for name, epochs in {"uniform": 8, "normal": 8, "kegnet": 5, "real": 8}.items():
-        assert headers[name]["kept_epoch"] == [epochs] * 3
-        assert len(headers[name]["history"]) == 3 * epochs
-
-
-def test_selection_by_real_validation_scores_the_validation_rows(finished, tmp_path):
-    headers, (model, theta), data = variant(finished, tmp_path, selection="real-validation")
-    for member, kept in enumerate(headers["kegnet"]["kept_epoch"]):
-        logits, _ = model.apply(model.layout.views(theta[member]), None, data.x_val)
-        right = np.mean(logits.argmax(1) == data.y_val)
-        rows = [row for row in headers["kegnet"]["history"] if row["member"] == member]
-        assert rows[kept - 1]["score"] == max(row["score"] for row in rows) == right
-
-
-def test_fresh_samples_train_as_many_steps_to_other_students(finished, tmp_path):
-    _, (_, theta), _ = variant(finished, tmp_path, sampling="fresh")
-    pool = checkpoint.load_network(finished.stages["kegnet"])[1]
-    assert theta.shape == pool.shape and (theta != pool).any(axis=1).all()
-    assert result_of(tmp_path)["sampling"] == "fresh"
 
 
 def test_the_command_line_overrides_the_file_and_the_file_the_protocol(finished, tmp_path):

@@ -121,7 +121,8 @@ def state_of(training):
 
 CASES = {
     "teach": {}, "extract": {"teacher_dropout": True, "beta": 0.1},
-    "distill": {}, "distill fresh": {"sampling": "fresh"}, "distill last": {"selection": "last"},
+    "distill": {}, "distill fresh": {"sampling": "fresh"},
+    "distill last": {"selection": "last", "cosine": True, "shuffle": False},
 }  # fmt: skip
 
 
