@@ -46,9 +46,11 @@ setup(
         "uncompresspy>=0.4",
         "tqdm>=4.66",
         "threadpoolctl>=3.5",
+        "joblib>=1.5",
     ],
     extras_require={
-        "test": ["pytest>=8", "pytest-cov>=6"],
+        "test": ["pytest>=8", "pytest-cov>=6", "dask[distributed]>=2025.1"],
+        "cluster": ["dask[distributed]>=2025.1"],
         "lint": ["ruff>=0.12", "mypy>=1.16"],
     },
     entry_points={"console_scripts": ["kegnet = kegnet_np.cli:main"]},

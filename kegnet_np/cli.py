@@ -23,6 +23,7 @@ EXAMPLES = {
     "distill": "kegnet distill --teacher teacher.npz --student tucker.npz --sampler kegnet "
     "--generators generators.npz --out students.npz",
     "evaluate": "kegnet evaluate --model students.npz --teacher teacher.npz --dataset digits",
+    "table": "kegnet table --protocol fair --teachers 3 --jobs 2 --out tables/fair",
     "info": "kegnet info teacher.npz",
 }
 HELP = {
@@ -32,6 +33,7 @@ HELP = {
     "compress": "put every dense layer of the teacher in Tucker form",
     "distill": "train students on the teacher's answers to samples",
     "evaluate": "accuracy on a test set, and agreement with the teacher",
+    "table": "the paper's table: data sets, approaches, teachers and students as a grid",
     "info": "print what a checkpoint holds",
 }
 
@@ -74,6 +76,18 @@ def make_parser() -> argparse.ArgumentParser:
     distill.add_argument(
         "--generators", dest="generator_file", metavar="FILE", help="from kegnet extract"
     )
+    table = made["table"]
+    table.add_argument(
+        "--datasets", metavar="NAMES", help="A,B,... (default: shuttle,pendigits,letter)"
+    )
+    table.add_argument("--teachers", type=int, metavar="N", help="teachers a set (default: 1)")
+    table.add_argument("--seeds", type=int, dest="students", metavar="N", help="same as --students")
+    table.add_argument("--jobs", type=int, metavar="N", help="processes (default: 1)")
+    table.add_argument(
+        "--dask", metavar="ADDRESS", help="use this Dask scheduler, such as tcp://10.0.0.1:8786"
+    )
+    table.add_argument("--out", metavar="DIR", help="its folder (default: tables/PROTOCOL)")
+    table.add_argument("--resume", action="store_true", help="go on with the table in the folder")
     made["evaluate"].add_argument("--model", metavar="FILE", required=True, help="what to evaluate")
     made["info"].add_argument("file", metavar="FILE")
     for name in ("teach", "extract", "compress", "distill"):
@@ -85,7 +99,11 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add_settings(parser, command):
     hints = typing.get_type_hints(Config)
-    chosen = [f for f in fields(Config) if command == "run" or command in f.metadata["stages"]]
+    chosen = [
+        f for f in fields(Config)
+        if command == "run" or command in f.metadata["stages"]
+        or (command == "table" and f.name not in ("dataset", "label"))
+    ]  # fmt: skip
     for f in chosen:
         flag, kind = "--" + f.name.replace("_", "-"), hints[f.name]
         if kind is bool:
@@ -132,7 +150,7 @@ _METAVAR: dict[typing.Any, str] = {
 }  # fmt: skip
 
 
-def read_config(arguments: dict, **settings) -> Config:
+def read_settings(arguments: dict, **settings) -> dict:
     """Settings of the TOML file, overridden by the command line, on top of the given ones."""
     if "config" in arguments:
         import tomllib
@@ -145,7 +163,12 @@ def read_config(arguments: dict, **settings) -> Config:
         if isinstance(ranks := settings.get("ranks"), (int, list)):
             settings["ranks"] = (ranks,) if isinstance(ranks, int) else tuple(ranks)
     names = {f.name for f in fields(Config)}
-    return make_config(settings | {k: v for k, v in arguments.items() if k in names})
+    return settings | {k: v for k, v in arguments.items() if k in names}
+
+
+def read_config(arguments: dict, **settings) -> Config:
+    """The Config of `read_settings`."""
+    return make_config(read_settings(arguments, **settings))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -165,7 +188,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"kegnet {command}: error: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        more = "; go on with --resume" if command == "run" else ""
+        more = "; go on with --resume" if command in ("run", "table") else ""
         print(f"kegnet {command}: interrupted{more}", file=sys.stderr)
         return 130
     return 0

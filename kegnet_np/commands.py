@@ -1,5 +1,6 @@
 """What each command of the command line does; `cli` parses, this computes and prints."""
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from threadpoolctl import threadpool_limits
 import data_loaders
 
 from . import checkpoint, experiment, sampling, stages, train, tucker
-from .cli import read_config
+from .cli import read_config, read_settings
 from .run_folder import check_folder
 
 
@@ -21,6 +22,34 @@ def run(arguments: dict) -> None:
     result = experiment.run(config, _load(config), out, resume=resume)
     print(experiment.table(result))
     print(f"results, metrics, checkpoints and figures are in {out}")
+
+
+def table(arguments: dict) -> None:
+    """kegnet table."""
+    from . import plots, report
+    from . import table as grid  # joblib and matplotlib: only this command needs both
+
+    settings = {"protocol": "paper"} | read_settings(arguments)
+    ranks, seed = settings.pop("ranks", None), settings.pop("seed", 2019)
+    datasets = arguments.get("datasets", ",".join(grid.RANKS)).split(",")
+    counts = {key: arguments.get(key, 1) for key in ("teachers", "jobs")}
+    for key, value in counts.items():
+        if value < 1:
+            raise ValueError(f"--{key} is {value}, expected at least 1")
+    waves = grid.waves(datasets, counts["teachers"], seed, ranks)
+    for job in waves[2]:
+        grid.config_of(job, settings)  # a bad setting is found before hours of work
+    out = Path(arguments.get("out", Path("tables", settings["protocol"])))
+    result = grid.run(
+        waves, settings, _load, out, jobs=counts["jobs"], dask=arguments.get("dask"),
+        resume=arguments.get("resume", False), report=_progress,
+    )  # fmt: skip
+    tables = [report.rows(result, key) for key in report.KEYS] + [report.seconds(result)]
+    print("\n\n".join(map(report.to_text, tables)))
+    print(f"\n{report.note(result)}")
+    checkpoint.write_text(out / "table.tex", report.to_latex(tables[0]) + "\n")
+    plots.save(report.figure(result), out / "table.png")
+    print(f"the numbers are in {out / 'table.json'}, with table.tex and table.png beside it")
 
 
 def teach(arguments: dict) -> None:
@@ -131,6 +160,11 @@ def info(arguments: dict) -> None:
         print(f"  {key}: {text if len(text) <= 300 else text[:300] + ' ...'}")
     for key, array in arrays.items():
         print(f"  {key}: {array.dtype} {array.shape}")
+
+
+def _progress(line: str) -> None:
+    if sys.stderr.isatty():  # as tqdm does: quiet when not a terminal
+        print(line, file=sys.stderr)
 
 
 def _new_file(arguments: dict) -> Path:

@@ -1,0 +1,162 @@
+"""What a finished table says: means, intervals, paired differences; text, LaTeX, figure.
+
+Everything is made from the dict that ``table.json`` holds; no number is typed by hand.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import t as student_t
+
+from .experiment import LABELS
+
+KEYS = {"accuracy": "test accuracy", "balanced": "balanced accuracy", "agreement": "agreement"}
+PAIRS = (("kegnet", "normal"), ("kegnet", "uniform"), ("real", "kegnet"))
+
+
+def interval(per_teacher: Sequence[Sequence[float]]) -> dict:
+    """Mean, sd and the half-width of a 95% Student t interval of nested seeds.
+
+    Parameters
+    ----------
+    per_teacher : for each teacher its students' values. The teacher is the unit: with two or
+        more, sd and interval are those of the teachers' means; with one, of its students', and
+        then the interval says nothing of other teachers.
+
+    Returns
+    -------
+    {mean, sd, half, n}: sd and half are None for a single value, n counts the units.
+    """
+    if not per_teacher or not all(len(values) for values in per_teacher):
+        raise ValueError("per_teacher is empty, expected a list of values for each teacher")
+    means = [float(np.mean(values)) for values in per_teacher]
+    units = means if len(means) > 1 else [float(v) for v in per_teacher[0]]
+    n = len(units)
+    if n == 1:
+        return {"mean": means[0], "sd": None, "half": None, "n": 1}
+    sd = float(np.std(units, ddof=1))
+    half = float(student_t.ppf(0.975, n - 1) * sd / n**0.5)
+    return {"mean": float(np.mean(means)), "sd": sd, "half": half, "n": n}
+
+
+def columns(result: dict) -> list[tuple[str, int]]:
+    """The table's columns, (data set, rank), in the order of the grid."""
+    return list(dict.fromkeys((c["dataset"], c["rank"]) for c in result["cells"] if c["rank"]))
+
+
+def values_of(result: dict, dataset: str, rank: int, stage: str, key: str) -> list[list[float]]:
+    """For each teacher the values of its students; the teacher itself has no rank."""
+    rank = 0 if stage == "teacher" else rank
+    return [
+        c[key] for c in result["cells"]
+        if (c["dataset"], c["rank"], c["stage"]) == (dataset, rank, stage)
+    ]  # fmt: skip
+
+
+def differences(result: dict, dataset: str, rank: int, a: str, b: str, key="accuracy") -> dict:
+    """`interval` of approach a less approach b, paired by teacher and student."""
+    pairs = (values_of(result, dataset, rank, stage, key) for stage in (a, b))
+    return interval([np.subtract(x, y) for x, y in zip(*pairs, strict=True)])
+
+
+def cell(entry: dict, digits: int = 1, sign: str = "") -> str:
+    """An `interval` in percent, "mean ± half-width"."""
+    mean = f"{100 * entry['mean']:{sign}.{digits}f}"
+    return mean if entry["half"] is None else f"{mean} ± {100 * entry['half']:.{digits}f}"
+
+
+def rows(result: dict, key: str) -> list[list[str]]:
+    """Header and a row per approach, then a row per paired difference, as strings."""
+    names = columns(result)
+    out = [[KEYS[key] + ", %"] + [f"{dataset}, rank {rank}" for dataset, rank in names]]
+    for stage, label in LABELS.items():
+        cells = [cell(interval(values_of(result, *name, stage, key))) for name in names]
+        out.append([label, *cells])
+    for a, b in PAIRS:
+        cells = [cell(differences(result, *name, a, b, key), sign="+") for name in names]
+        out.append([f"{a} − {b}, paired", *cells])
+    return out
+
+
+def note(result: dict) -> str:
+    """What the numbers are: protocol, seeds, selection, interval."""
+    trained = [c for c in result["cells"] if c["stage"] == "normal"]
+    teachers, students = len({c["teacher"] for c in trained}), len(trained[0]["accuracy"])
+    unit = "the teachers' means" if teachers > 1 else "one teacher's students"
+    settings = ", ".join(f"{k} {v}" for k, v in result["settings"].items())
+    return (
+        f"{settings}; teachers: {teachers}, students of each: {students}; "
+        f"± is half a 95% t interval over {unit}"
+    )
+
+
+def seconds(result: dict) -> list[list[str]]:
+    """Header and a row per approach: the mean time of a job, all its students together."""
+    names = columns(result)
+    out = [["seconds a job"] + [f"{dataset}, rank {rank}" for dataset, rank in names]]
+    for stage in ("teacher", "generators", "uniform", "normal", "kegnet", "real"):
+        out.append([stage])
+        for dataset, rank in names:
+            rank = 0 if stage == "generators" else rank
+            times = values_of(result, dataset, rank, stage, "seconds")
+            out[-1].append(f"{np.mean(times):.0f}")
+    return out
+
+
+def to_text(table: list[list[str]]) -> str:
+    """Columns aligned with spaces."""
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    lines = []
+    for first, *others in table:
+        cells = [c.rjust(w) for c, w in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]))
+    return "\n".join([lines[0], "  ".join("-" * w for w in widths), *lines[1:]])
+
+
+def to_markdown(table: list[list[str]]) -> str:
+    """A pipe table."""
+    rule = ["---", *["---:"] * (len(table[0]) - 1)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [table[0], rule, *table[1:]])
+
+
+def to_latex(table: list[list[str]]) -> str:
+    """A booktabs tabular."""
+    def line(row):
+        text = " & ".join(row)
+        for mark, command in (("%", r"\%"), ("±", r"$\pm$"), ("−", "$-$"), ("_", r"\_")):
+            text = text.replace(mark, command)
+        return text + r" \\"
+
+    body = [line(row) for row in table[1:]]
+    body.insert(len(LABELS), r"\midrule")
+    return "\n".join([
+        r"\begin{tabular}{l" + "r" * (len(table[0]) - 1) + "}", r"\toprule", line(table[0]),
+        r"\midrule", *body, r"\bottomrule", r"\end{tabular}",
+    ])  # fmt: skip
+
+
+def figure(result: dict):
+    """Accuracy by approach with intervals, every teacher as a dot, teacher and ceiling as lines."""
+    from .plots import new_figure
+
+    names = columns(result)
+    fig = new_figure(3.3 * len(names), 3.2)
+    axes = fig.subplots(1, len(names), squeeze=False)[0]
+    shown = ("tucker", "uniform", "normal", "kegnet")
+    for ax, name in zip(axes, names, strict=True):
+        for i, stage in enumerate(shown):
+            per_teacher = values_of(result, *name, stage, "accuracy")
+            entry = interval(per_teacher)
+            ax.errorbar(i, 100 * entry["mean"], 100 * (entry["half"] or 0), fmt="o", capsize=4)
+            means = [100 * np.mean(values) for values in per_teacher]
+            ax.plot(np.full(len(means), i + 0.18), means, ".", color="0.5", ms=4)
+        for stage, style, colour in (("teacher", "-", "black"), ("real", "--", "seagreen")):
+            mean = 100 * interval(values_of(result, *name, stage, "accuracy"))["mean"]
+            label = "teacher" if stage == "teacher" else "real inputs (ceiling)"
+            ax.axhline(mean, ls=style, color=colour, lw=1, label=label)
+        ax.set_xticks(range(len(shown)), ["Tucker\nonly", "uniform", "normal", "KegNet"])
+        ax.set(title=f"{name[0]}, rank {name[1]}", ylim=(None, 101.5))
+        ax.set_xlim(-0.5, len(shown) - 0.5)
+    axes[0].set_ylabel("test accuracy, %")
+    axes[0].legend(loc="lower right", fontsize=7)
+    return fig

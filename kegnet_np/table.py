@@ -1,0 +1,193 @@
+"""The paper's table as a grid of independent jobs: data set × rank × teacher × approach.
+
+Each job is a pure function of its settings and of arrays that earlier jobs made, so it can run in
+any process, on any machine, in any order; what it returns is kept in a file of its own, and a table
+that was interrupted goes on with the jobs that have none. Three waves: teachers, their generators,
+their students.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from . import checkpoint, run_folder, sampling, stages, tucker
+from .config import Config, make_config
+from .experiment import APPROACHES, versions
+from .models import Classifier, generator
+
+RANKS = {"shuttle": (5,), "pendigits": (5, 10), "letter": (10,)}  # the paper's; see the spec
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the grid. ``stage`` is "teacher", "generators", "tucker" or an approach."""
+
+    dataset: str
+    teacher: int  # the seed of the teacher, of its generators and of its students
+    stage: str
+    rank: int = 0  # of the students; 0 for what comes before them
+
+    @property
+    def name(self) -> str:
+        """The job's file name, without an ending."""
+        rank = f"-rank{self.rank}" if self.rank else ""
+        return f"{Path(self.dataset).stem}-{self.teacher}{rank}-{self.stage}"
+
+    def needs(self) -> list["Job"]:
+        """The jobs whose arrays this one takes."""
+        before = [] if self.stage == "teacher" else ["teacher"]
+        before += ["generators"] if self.stage == "kegnet" else []
+        return [Job(self.dataset, self.teacher, stage) for stage in before]
+
+
+def waves(datasets: Iterable[str], teachers: int, seed: int, ranks=None) -> list[list[Job]]:
+    """The jobs of the table in three waves; a wave needs only what earlier ones made.
+
+    ``teachers`` have the seeds seed, seed + 1, ...; ``ranks`` (a tuple for every set) replaces
+    those of the paper.
+    """
+    made: list[list[Job]] = [[], [], []]
+    for dataset in datasets:
+        for teacher in range(seed, seed + teachers):
+            made[0].append(Job(dataset, teacher, "teacher"))
+            made[1].append(Job(dataset, teacher, "generators"))
+            for rank in ranks or RANKS.get(dataset, (5,)):
+                made[2] += [Job(dataset, teacher, s, rank) for s in ("tucker", *APPROACHES)]
+    made[2].sort(key=lambda job: job.stage != "kegnet")  # the longest first
+    return made
+
+
+def config_of(job: Job, settings: dict) -> Config:
+    """The job's settings: those of the table with its own data set, teacher and rank."""
+    ranks = {"ranks": (job.rank,)} if job.rank else {}
+    return make_config({**settings, **ranks, "dataset": job.dataset, "seed": job.teacher})
+
+
+def work(job: Job, config: Config, data, inputs: list[dict], part: Path | None) -> tuple:
+    """Do a job: (its arrays, its header of JSON values). Runs in a worker.
+
+    data : the `data_loaders.Dataset`. inputs : the arrays of `Job.needs`, in that order.
+    part : where a job under way keeps a checkpoint; None where there is no shared disk.
+    """
+    with threadpool_limits(1, user_api="blas"):
+        if job.stage == "teacher":
+            M, done = stages.teach(config, data, part)
+            scores = _score(M, done.kept_theta, M, done.kept_theta[0], data)
+            return {"theta": done.kept_theta[0]}, scores | _trained(M, done)
+        M = Classifier(data.features, data.classes, config.hidden, config.depth, config.dropout)
+        theta_M = inputs[0]["theta"]
+        if job.stage == "generators":
+            G, _, done = stages.extract(config, M, theta_M, part)
+            P, Q = G.layout.size, G.state_layout.size
+            arrays = {"theta": done.kept_theta[:, :P], "state": done.kept_state[:, :Q]}
+            return arrays, _trained(G, done)
+        student, theta_0 = tucker.compress(M, theta_M, config.ranks)
+        if job.stage == "tucker":
+            stack = theta_0[None]
+            header = {"n_params": student.layout.size, "seconds": 0.0, "kept_epoch": [0]}
+            return {"theta": stack}, _score(student, stack, M, theta_M, data) | header
+        done = stages.distill(
+            config, job.stage, M, theta_M, student, theta_0, _source(job, config, data, inputs),
+            validation=(data.x_val, data.y_val), path=part,
+        )  # fmt: skip
+        scores = _score(student, done.kept_theta, M, theta_M, data)
+        return {"theta": done.kept_theta}, scores | _trained(student, done)
+
+
+def _source(job: Job, config: Config, data, inputs) -> stages.Source:
+    if job.stage == "real":
+        return data.x_train, data.x_val
+    if job.stage == "kegnet":
+        G = generator(config.latent, data.classes, data.features)
+        return sampling.generated(G, inputs[1]["theta"], inputs[1]["state"], config.latent)
+    return stages.NOISE[job.stage](data.features)
+
+
+def _score(model, theta, M, theta_M, data) -> dict:
+    answers = stages.train.predict(M, theta_M, None, data.x_test).argmax(-1)
+    scores = stages.evaluate(model, theta, data.x_test, data.y_test, answers)
+    return {key: entry["values"] for key, entry in scores.items()}
+
+
+def _trained(model, done) -> dict:
+    return {
+        "n_params": model.layout.size, "seconds": done.seconds,
+        "kept_epoch": done.kept_epoch.tolist(), "epochs": done.epoch,
+    }  # fmt: skip
+
+
+def run(grid: list[list[Job]], settings: dict, load, out, *, jobs: int = 1, dask: str | None = None,
+        resume: bool = False, report=print) -> dict:  # fmt: skip
+    """Do what of the grid is not done yet, and return what ``table.json`` holds.
+
+    Parameters
+    ----------
+    grid : from `waves`. settings : of `Config`, for all jobs; at least "protocol".
+    load : load(config) -> Dataset. out : the table's folder; with ``resume`` one that holds it.
+    jobs : local processes. dask : the address of a Dask scheduler to use instead.
+    report : called with a line of text after every job.
+    """
+    out = Path(out)
+    run_folder.open_folder(out, {"settings": settings, "grid": _names(grid)}, resume)
+    total, count = sum(map(len, grid)), 0
+    data = {job.dataset: load(config_of(job, settings)) for job in grid[0]}
+    for wave in grid:
+        pending = [job for job in wave if not _file(out, job).exists()]
+        count += len(wave) - len(pending)
+        calls = (
+            (job, config_of(job, settings), data[job.dataset], _inputs(out, job),
+             None if dask else _file(out, job).with_suffix(".part.npz"))
+            for job in pending
+        )  # fmt: skip
+        for job, (arrays, header) in _parallel(calls, jobs, dask):
+            checkpoint.save(_file(out, job), "table", arrays, **header)
+            _file(out, job).with_suffix(".part.npz").unlink(missing_ok=True)
+            count += 1
+            report(f"{count}/{total} {job.name}: {header['seconds']:.0f} s")
+    cells = [
+        {"dataset": job.dataset, "teacher": job.teacher, "rank": job.rank, "stage": job.stage}
+        | {k: v for k, v in checkpoint.load(_file(out, job), "table")[1].items() if k not in _OWN}
+        for wave in grid for job in wave
+    ]  # fmt: skip
+    result = {"settings": settings, "versions": versions(), "cells": cells}
+    checkpoint.write_text(out / "table.json", json.dumps(result, indent=1) + "\n")
+    return result
+
+
+_OWN = ("version", "kind")
+
+
+def _names(grid) -> list[str]:
+    return [job.name for wave in grid for job in wave]
+
+
+def _file(out: Path, job: Job) -> Path:
+    return out / "cells" / f"{job.name}.npz"
+
+
+def _inputs(out: Path, job: Job) -> list[dict[str, np.ndarray]]:
+    return [checkpoint.load(_file(out, need), "table")[0] for need in job.needs()]
+
+
+def _call(arguments: tuple) -> tuple:
+    return arguments[0], work(*arguments)
+
+
+def _parallel(calls: Iterator[tuple], jobs: int, dask: str | None) -> Iterator[tuple]:
+    """Results as they come, in any order, from joblib's processes or from a Dask cluster."""
+    from joblib import Parallel, delayed, parallel_config
+
+    with ExitStack() as stack:
+        if dask:
+            from distributed import Client
+
+            client = stack.enter_context(Client(dask))
+            stack.enter_context(parallel_config("dask", client=client))
+            jobs = -1
+        parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
+        yield from parallel(delayed(_call)(arguments) for arguments in calls)
