@@ -72,6 +72,8 @@ def load(path, kind: str | None = None) -> tuple[dict[str, np.ndarray], dict]:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop("header").tobytes())
         found, version = header["kind"], header["version"]
+    except PermissionError:  # the file may be sound
+        raise
     except Exception as error:  # NumPy, zipfile and json raise a dozen kinds on foreign bytes
         raise CheckpointError(
             f"{path}: not a kegnet checkpoint, or a truncated one ({error!r}); "

@@ -175,7 +175,8 @@ def test_a_checkpoint_without_permission_or_of_no_file_is_refused(folder, finish
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(np, "load", load)
-    assert "Permission denied" in refused(folder, "info", finished.stages["teacher"])
+    line = refused(folder, "info", finished.stages["teacher"])
+    assert "Permission denied; check the path, its permissions" in line
 
 
 def test_what_memory_or_a_person_stops_is_one_line_too(folder, monkeypatch):
