@@ -16,6 +16,7 @@ import pytest
 
 import data_loaders
 from data_loaders import DataError, load, load_csv
+from kegnet_np import uci
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*constant in the training split")
 UCI = os.environ.get("KEGNET_DATA")
@@ -246,7 +247,7 @@ def test_a_folder_without_the_files_is_named_and_the_network_left_alone(tmp_path
     for folder, chosen in [(tmp_path / "env", {}), (tmp_path, {"data_dir": tmp_path})]:
         message = refusal(load, "pendigits", **chosen)
         assert message.startswith(f"pendigits in {folder}: ") and "KEGNET_DATA" in message
-        assert "pendigits.tra and pendigits.tes" in message and data_loaders.ARCHIVE in message
+        assert "pendigits.tra and pendigits.tes" in message and uci.ARCHIVE in message
 
 
 def test_an_altered_file_is_refused_and_left_as_it_was(tmp_path):
@@ -268,8 +269,8 @@ def archive(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "letter.zip", "w") as file:
         file.writestr("deep/letter-recognition.data", content)
     members = {"letter-recognition.data": hashlib.sha256(content).hexdigest()}
-    source = data_loaders._SOURCES["letter"]._replace(address="letter.zip", members=members)
-    monkeypatch.setitem(data_loaders._SOURCES, "letter", source)
+    source = uci.SOURCES["letter"]._replace(address="letter.zip", members=members)
+    monkeypatch.setitem(uci.SOURCES, "letter", source)
     monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache" / project)
     monkeypatch.delenv("KEGNET_DATA", raising=False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")  # or a proxy would be asked for it
@@ -281,7 +282,7 @@ def archive(tmp_path, monkeypatch):
     server = http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(Handler, directory=str(tmp_path)))
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    monkeypatch.setattr(data_loaders, "ARCHIVE", f"http://127.0.0.1:{server.server_port}/")
+    monkeypatch.setattr(uci, "ARCHIVE", f"http://127.0.0.1:{server.server_port}/")
     yield
     server.shutdown()
     server.server_close()
@@ -308,18 +309,18 @@ def test_a_cache_that_cannot_be_written_does_not_stop_the_download(archive, tmp_
     ("no zip", "not a zip file"), ("missing", "404"), ("unreachable", "Failed to establish")])
 def test_a_failed_download_is_explained_and_nothing_is_kept(
         archive, tmp_path, monkeypatch, damage, word):
-    source = data_loaders._SOURCES["letter"]
+    source = uci.SOURCES["letter"]
     members = {"hash": {"letter-recognition.data": "0" * 64}, "member": {"other.data": "0" * 64}}
     source = source._replace(members=members.get(damage, source.members))
-    monkeypatch.setitem(data_loaders._SOURCES, "letter", source)
+    monkeypatch.setitem(uci.SOURCES, "letter", source)
     if damage == "no zip":
         (tmp_path / "letter.zip").write_text("<html>please log in</html>")
     elif damage == "missing":
         (tmp_path / "letter.zip").unlink()
     elif damage == "unreachable":  # port 9 of this machine: nobody listens
-        monkeypatch.setattr(data_loaders, "ARCHIVE", "http://127.0.0.1:9/")
+        monkeypatch.setattr(uci, "ARCHIVE", "http://127.0.0.1:9/")
     message = refusal(load, "letter")
-    assert message.startswith(f"letter from {data_loaders.ARCHIVE}letter.zip: no usable ")
+    assert message.startswith(f"letter from {uci.ARCHIVE}letter.zip: no usable ")
     assert word in message and "KEGNET_DATA" in message and list(source.members)[0] in message
     assert not (tmp_path / "cache").exists()
 
