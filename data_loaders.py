@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -97,6 +98,30 @@ def load(name: Pathish, *, label: str | int | None = None, seed: int = 2019,
     x = np.delete(table, source.label, axis=1).astype(np.float64)  # (N, D)
     return _dataset(name, x, *_encode(table[:, source.label].tolist()), source.features.split(),
                     seed, test_rows=sum(map(len, parts[1:])))
+
+
+def standardise_like(data: Dataset, mean: Sequence[float], scale: Sequence[float]) -> Dataset:
+    """The data standardised by another table's mean and scale, (D,) each in the file's units."""
+    new_mean, new_scale = np.asarray(mean, np.float32), np.asarray(scale, np.float32)
+    if np.array_equal(new_mean, data.mean) and np.array_equal(new_scale, data.scale):
+        return data
+
+    def like(x: np.ndarray) -> np.ndarray:
+        raw = x.astype(np.float64) * data.scale + data.mean
+        return ((raw - new_mean) / new_scale).astype(np.float32)
+
+    return replace(
+        data, mean=new_mean, scale=new_scale,
+        x_train=like(data.x_train), x_val=like(data.x_val), x_test=like(data.x_test),
+    )  # fmt: skip
+
+
+def checksum(data: Dataset) -> int:
+    """A number that changes with any row, label or name of any split: is it the same table?"""
+    found = crc32(repr((data.feature_names, data.class_names)).encode())
+    for key in ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test"):
+        found = crc32(np.ascontiguousarray(getattr(data, key)).tobytes(), found)
+    return found
 
 
 def standardise_each_split(data: Dataset) -> Dataset:

@@ -21,8 +21,8 @@ EXAMPLES = {
     "extract": "kegnet extract --teacher teacher.npz --out generators.npz",
     "compress": "kegnet compress --teacher teacher.npz --ranks 5 --out tucker.npz",
     "distill": "kegnet distill --teacher teacher.npz --student tucker.npz --sampler kegnet "
-    "--generators generators.npz --out students.npz",
-    "evaluate": "kegnet evaluate --model students.npz --teacher teacher.npz --dataset digits",
+    "--generator-file generators.npz --out students.npz",
+    "evaluate": "kegnet evaluate --model students.npz --teacher teacher.npz",
     "table": "kegnet table --protocol fair --teachers 3 --jobs 2 --out tables/fair",
     "info": "kegnet info teacher.npz",
 }
@@ -74,7 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="what the student sees; real, the ceiling, takes the inputs of --dataset",
     )  # fmt: skip
     distill.add_argument(
-        "--generators", dest="generator_file", metavar="FILE", help="from kegnet extract"
+        "--generator-file", metavar="FILE", help="from kegnet extract, for --sampler kegnet"
     )
     table = made["table"]
     table.add_argument(
@@ -117,7 +117,7 @@ def _add_settings(parser, command):
     if any(f.name == "protocol" for f in chosen):
         parser.add_argument(
             "--quick", dest="protocol", action="store_const", const="quick",
-            help="the shortest schedule: a run ends within a minute",
+            help="the shortest schedule: `kegnet run` ends within a minute",
         )  # fmt: skip
     if chosen:
         parser.add_argument(

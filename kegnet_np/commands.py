@@ -109,14 +109,16 @@ def distill(arguments: dict) -> None:
     config = read_config(arguments, **settings)
     source: stages.Source
     validation = None
+    if name != "kegnet" and "generator_file" in arguments:
+        raise ValueError(f"--generator-file is given, but --sampler {name} has no use for it")
     if name == "kegnet":
         if "generator_file" not in arguments:
-            raise ValueError("--sampler kegnet needs --generators FILE, from kegnet extract")
+            raise ValueError("--sampler kegnet needs --generator-file FILE, from kegnet extract")
         G, theta, state, described = checkpoint.load_generators(arguments["generator_file"])
         latent = described["decoder"]["outputs"]
         if (G.outputs, G.inputs - latent) != (M.features, M.classes):
             raise ValueError(
-                f"--generators is for {G.outputs} features and {G.inputs - latent} classes, the "
+                f"--generator-file: {G.outputs} features, {G.inputs - latent} classes, the "
                 f"teacher has {M.features} and {M.classes}; extract from this teacher"
             )
         source = sampling.generated(G, theta, state, latent)
@@ -141,6 +143,8 @@ def evaluate(arguments: dict) -> None:
     M, theta_M, header = checkpoint.load_teacher(arguments["teacher"])
     model, theta, state, _ = checkpoint.load_network(arguments["model"])
     _same_job("--model", model, M)
+    if not (header["data"]["source"] or "dataset" in arguments):
+        raise ValueError("--teacher does not say what data it was taught; pass --dataset")
     data = _load(read_config(arguments, **_source(arguments, header)), M, header)
     with threadpool_limits(1, user_api="blas"):
         answers = train.predict(M, theta_M, None, data.x_test).argmax(-1)
@@ -176,8 +180,10 @@ def _new_file(arguments: dict) -> Path:
 
 
 def _source(arguments: dict, header: dict) -> dict:
-    """The settings of the teacher's own data, unless the command line names another."""
-    return {} if "dataset" in arguments else header["data"]["source"]
+    """The settings of the teacher's own data, unless the command line names another table."""
+    source = header["data"]["source"]
+    other = arguments.get("dataset", source.get("dataset")) != source.get("dataset")
+    return {} if other else source or {"protocol": "paper"}  # a teacher from elsewhere has none
 
 
 def _load(config, M=None, header=None):
@@ -189,7 +195,10 @@ def _load(config, M=None, header=None):
             f"--dataset {config.dataset} has {data.features} features and {data.classes} classes, "
             f"the teacher's checkpoint {M.features} and {M.classes}; pass the teacher's own data"
         )
-    taught = header["data"].get("class_names") if header else None
+    known = header["data"] if header else {}
+    if {"mean", "scale"} <= known.keys() and not config.own_statistics:
+        data = data_loaders.standardise_like(data, known["mean"], known["scale"])
+    taught = known.get("class_names")
     if taught and taught != list(data.class_names):
         raise ValueError(
             f"--dataset {config.dataset} has the classes {_few(data.class_names)}, the teacher "

@@ -38,8 +38,9 @@ class Config:
     protocol: str = _option(
         "teach extract distill",
         "paper",
-        "schedule: paper, demo or quick (default: demo for digits, else paper); single options "
-        "override it",
+        "schedule: the paper's; fair (equal updates on fresh samples, last epoch); "
+        "official-quirks (what the authors' program does); demo; quick. Single options override it "
+        "(default: paper; kegnet run on digits: demo)",
     )
     selection: str = _option(
         "distill",
@@ -68,7 +69,7 @@ class Config:
     teacher_batch: int = _option("teach", 64, "rows per step of the teacher")
     teacher_epochs: int = _option("teach", 1000, "epochs of the teacher, at the most")
     teacher_patience: int = _option(
-        "teach", 20, "epochs without a better validation accuracy before it stops"
+        "teach", 20, "epochs without an equal or better validation accuracy before it stops"
     )
     teacher_min_epochs: int = _option("teach", 100, "epochs before the teacher may stop")
 
@@ -98,7 +99,7 @@ class Config:
         "distill", 1000, "epochs of students on noise or real inputs, at the most"
     )
     student_patience: int = _option(
-        "distill", 50, "epochs without a better score before a student stops"
+        "distill", 50, "epochs without an equal or better score before a student stops"
     )
     student_min_epochs: int = _option("distill", 100, "epochs before a student may stop")
     pool_per_generator: int = _option("distill", 6400, "samples of each generator in the pool")
@@ -130,7 +131,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
 # faster to make up for fewer steps.
 PROTOCOLS: dict[str, dict[str, Any]] = {
     "paper": {},
-    # The same number of updates for all, on fresh samples, one learning rate, the last epoch.
+    # The same number of updates for all (with five generators, 5 · 1280 = 6400), on fresh samples,
+    # one learning rate, the last epoch.
     "fair": {
         "sampling": "fresh", "selection": "last", "student_dropout": False,
         "student_lr": 1e-3, "cosine": True, "student_epochs": 100, "noise_epochs": 100,
@@ -185,6 +187,15 @@ def _check(name: str, value, default) -> None:
 
 def _is_int(value) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def changes(config: Config) -> dict[str, Any]:
+    """The schedule's settings that differ from those of the config's protocol, by name."""
+    usual = Config(**{**PROTOCOLS[config.protocol], "protocol": config.protocol})
+    of_the_run = ("dataset", "label", "seed", "split_seed", "ranks")
+    names = [f.name for f in fields(Config) if f.name not in of_the_run]
+    given = {name: getattr(config, name) for name in names}
+    return {name: value for name, value in given.items() if value != getattr(usual, name)}
 
 
 def make_config(settings: Mapping[str, Any]) -> Config:

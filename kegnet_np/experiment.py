@@ -10,9 +10,11 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+import data_loaders
+
 from . import __version__, checkpoint, sampling, stages, train, tucker
-from .config import Config
-from .run_folder import Folder, check_rows, open_folder
+from .config import Config, changes
+from .run_folder import Folder, open_folder
 
 APPROACHES = ("uniform", "normal", "kegnet", "real")
 LABELS = {
@@ -60,7 +62,8 @@ def run(config: Config, data, out, *, resume: bool = False, figures: bool = True
     figures : draw them too.
     """
     out = Path(out)
-    open_folder(out, asdict(config), resume)
+    rows = {"rows (checksum)": data_loaders.checksum(data)}
+    open_folder(out, asdict(config) | rows, resume)
     folder = Folder(out)
     with threadpool_limits(1, user_api="blas"):  # small matrices: threads cost more than they bring
 
@@ -72,8 +75,6 @@ def run(config: Config, data, out, *, resume: bool = False, figures: bool = True
             save_teacher, checkpoint.load_network,
         )  # fmt: skip
         theta_M = theta[0]
-        now = data_header(config, data)
-        check_rows(folder.headers["teacher"].get("data", now), now)
         G, theta_G, state_G = folder.stage(
             "generators", lambda part: stages.extract(config, M, theta_M, part),
             _save_generators, checkpoint.load_generators,
@@ -103,7 +104,7 @@ def run(config: Config, data, out, *, resume: bool = False, figures: bool = True
     result = {
         "dataset": data.name, "classes": list(data.class_names), "seed": config.seed,
         "ranks": list(config.ranks), "protocol": config.protocol, "selection": config.selection,
-        "sampling": config.sampling, "n_params": n_params,
+        "changed": changes(config), "sampling": config.sampling, "n_params": n_params,
         "compression": n_params["teacher"] / n_params["student"],
         **{key: {name: s[key] for name, s in scores.items()} for key in scores["teacher"]},
         "seconds": folder.every("seconds", 0.0), "versions": versions(),
@@ -160,9 +161,10 @@ def table(result: dict) -> str:
     lines.insert(1, "  ".join("-" * w for w in widths))
     learnt = result["seconds"]["generators"]
     lines.append(
-        f"test rows of {result['dataset']}; mean ± sd over students; epoch selected by "
-        f"{result['selection']}; protocol {result['protocol']}; learning the generators took "
-        f"{learnt:.1f} s more"
+        f"test rows of {result['dataset']}; mean ± sd over one teacher's students; their epoch "
+        f"selected by: {result['selection']};\nprotocol {result['protocol']}"
+        + (f", {len(result['changed'])} settings changed" if result["changed"] else "")
+        + f"; learning the generators took {learnt:.1f} s more"
     )
     return "\n".join(lines)
 

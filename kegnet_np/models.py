@@ -92,9 +92,11 @@ class Classifier:
         ``rngs`` holds a random generator for each network. Bits are the costly part, so a unit
         takes 16 of them, and p is rounded to a multiple of 2⁻¹⁶.
         """
-        shape, drop = (self.depth, batch, self.hidden), round(self.dropout * 2**16)
+        shape = (self.depth, batch, self.hidden)
+        drop = min(round(self.dropout * 2**16), 2**16 - 1)
         units, words = prod(shape), -(-prod(shape) // 4)  # four units to a word of 64 bits
-        bits = np.stack([rng.bit_generator.random_raw(words) for rng in rngs])
+        draw = {"size": words, "dtype": np.uint64, "endpoint": True}
+        bits = np.stack([rng.integers(2**64 - 1, **draw) for rng in rngs])
         kept = bits.view(np.uint16)[:, :units].reshape(len(rngs), *shape) >= drop
         return np.multiply(kept, 1 / (1 - drop / 2**16), dtype=dtype)
 
@@ -105,7 +107,7 @@ class Classifier:
         """
         _check_features(x, self.features)
         if train and self.dropout and masks is None:
-            raise ValueError("masks is None in training mode: draw them with draw_masks(rng, B)")
+            raise ValueError("masks is None in training mode: draw_masks([rng], B)[0] makes them")
         for i in range(self.depth + 1):
             if self.ranks is not None:
                 layer = ops.tucker_dense_elu if i < self.depth else ops.tucker_dense

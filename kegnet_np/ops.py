@@ -208,7 +208,7 @@ def _batch_norm_vjp(need, g, y, x, gamma, beta, moments=None):
         pull += sum_g / B
         np.subtract(g, pull, out=pull)
         pull *= gamma * inv_std
-    return pull, sum_gx, sum_g
+    return pull, sum_gx, sum_g, None
 
 
 @operation(_batch_norm_reference, _batch_norm_vjp, inputs=(0, 1, 2))

@@ -17,7 +17,7 @@ NAMES = {
     "cls_loss": "classifier loss l_cls",
     "dec_loss": "decoder loss l_dec",
     "div_loss": "diversity loss l_div",
-    "score": "score for selection",
+    "score": "selection score (share)",
 }
 LONGEST = 18  # letters of a name from the data; there is no room for more
 MOST = 64  # features with a histogram each
@@ -123,7 +123,7 @@ def image_grid(images: np.ndarray, row_names, column_names, title: str) -> Figur
     figure = new_figure(0.62 * C + 1, 0.66 * R + 0.8)
     axes = figure.subplots(R, C, squeeze=False)
     for (r, c), ax in np.ndenumerate(axes):
-        ax.imshow(images[r, c], cmap="gray_r")
+        ax.imshow(images[r, c], cmap="gray_r", vmin=0, vmax=images.max())
         ax.set(xticks=[], yticks=[])
         if c == 0:
             ax.set_ylabel(row_names[r], rotation=0, ha="right", va="center")
@@ -159,8 +159,8 @@ def digit_figures(folder, G, theta, state, latent: int, mean, scale, seed: int =
     rng, K, C = np.random.default_rng(seed), G.inputs - latent, 10
     z = np.repeat(rng.standard_normal((1, C, latent)), K, axis=0)  # a column, one z
     y = np.repeat(one_hot(np.arange(K), K)[:, None], C, axis=1)  # a row, one class
-    z_names = [f"z{c}" for c in range(C)]
-    figure = image_grid(images(z, y), range(K), z_names, "generated, by class and z")
+    classes, codes = [f"class {k}" for k in range(K)], [f"z{c}" for c in range(C)]
+    figure = image_grid(images(z, y), classes, codes, "generated, by class and z")
     save(figure, Path(folder) / "generated.png")
     t = np.linspace(0, 1, C)[None, :, None]
     walk_y = (1 - t) * one_hot(np.array(1), K) + t * one_hot(np.array(7), K)

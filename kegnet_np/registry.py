@@ -35,7 +35,7 @@ def make_primitive(forward: Callable, vjp: Callable, name: str) -> Callable:
         if not need:
             return forward(*args)
         values = [a._value if i in need else a for i, a in enumerate(args)]
-        if any(isbox(value) for value in values):
+        if any(isbox(v) for v in values) or len({args[i]._trace for i in need}) > 1:
             raise TypeError(f"{name} has a first derivative only: do not nest gradients")
         y = forward(*values)
         box = args[need[0]]
@@ -59,6 +59,9 @@ def _shared(cotangent, argument, name, i):
         raise TypeError(f"{name} cannot be differentiated in its argument {i}: pass an array")
     while cotangent.ndim > argument.ndim:
         cotangent = cotangent.sum(0)
+    for axis in range(argument.ndim - 2):  # a stack axis of one is shared as well
+        if argument.shape[axis] < cotangent.shape[axis]:
+            cotangent = cotangent.sum(axis, keepdims=True)
     return cotangent
 
 

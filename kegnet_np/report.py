@@ -99,7 +99,7 @@ def seconds(result: dict) -> list[list[str]]:
         for dataset, rank in names:
             rank = 0 if stage == "generators" else rank
             times = values_of(result, dataset, rank, stage, "seconds")
-            out[-1].append(f"{np.mean(times):.0f}")
+            out[-1].append(f"{np.mean(times):.1f}")
     return out
 
 

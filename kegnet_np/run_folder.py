@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from . import checkpoint
 from .fit import Training
 
@@ -38,9 +36,14 @@ def check_folder(out: Path, settings: dict, resume: bool) -> None:
     for key, now in json.loads(json.dumps(settings)).items():
         if found.get(key) != now:
             raise RunError(
-                f"--out {out} holds a run with {key} {found.get(key)}, not {now}; "
+                f"--out {out} holds a run with {key} {_short(found.get(key))}, not {_short(now)}; "
                 "resume with the same options, or choose another folder"
             )
+
+
+def _short(value) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def open_folder(out: Path, settings: dict, resume: bool) -> None:
@@ -50,16 +53,6 @@ def open_folder(out: Path, settings: dict, resume: bool) -> None:
         left.unlink()
     if not (out / "config.json").exists():
         checkpoint.write_text(out / "config.json", json.dumps(settings, indent=2) + "\n")
-
-
-def check_rows(was: dict, now: dict) -> None:
-    """Raise RunError if two `data_header` differ: the file has changed since the run began."""
-    same = all(was[key] == now[key] for key in ("feature_names", "class_names"))
-    if not (same and all(np.allclose(was[key], now[key]) for key in ("mean", "scale"))):
-        raise RunError(
-            f"the rows of --dataset {now['source']['dataset']} are not those that this run began "
-            "with; give it the old ones, or choose another folder for --out"
-        )
 
 
 class Folder:

@@ -70,7 +70,7 @@ def generated(model: NormalisedMLP, theta, state, latent: int) -> Sampler:
     p, S, classes = model.layout.views(theta), len(theta), model.inputs - latent
 
     def sampler(rng, n):
-        each = -(-n // S)  # rounded up, so that the shares differ by one at the most
+        each = -(-n // S)  # rounded up; of the few too many, random ones are left out
         y = draw_y(rng, S * each, classes, theta.dtype)
         z = draw_z(rng, S * each, latent, theta.dtype)
         zy = generator_input(z, y).reshape(S, each, -1)

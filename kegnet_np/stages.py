@@ -19,7 +19,7 @@ NOISE = {"uniform": sampling.uniform, "normal": sampling.normal}
 
 
 def teach(config: Config, data, path: Path | None = None) -> tuple[Classifier, Training]:
-    """Train a teacher on labelled rows; the best epoch by validation accuracy (spec: schedule).
+    """Train a teacher on labelled rows; the best epoch by validation accuracy.
 
     Parameters
     ----------

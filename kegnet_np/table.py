@@ -15,12 +15,14 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+import data_loaders
+
 from . import checkpoint, run_folder, sampling, stages, tucker
 from .config import Config, make_config
 from .experiment import APPROACHES, versions
 from .models import Classifier, generator
 
-RANKS = {"shuttle": (5,), "pendigits": (5, 10), "letter": (10,)}  # the paper's; see the spec
+RANKS = {"shuttle": (5,), "pendigits": (5, 10), "letter": (10,)}  # the paper's
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ def waves(datasets: Iterable[str], teachers: int, seed: int, ranks=None) -> list
     ``teachers`` have the seeds seed, seed + 1, ...; ``ranks`` (a tuple for every set) replaces
     those of the paper.
     """
+    datasets = list(datasets)
+    for name, given in (("datasets", [Path(d).stem for d in datasets]), ("ranks", ranks or (5,))):
+        if len(set(given)) < len(given) or not all(given):
+            raise ValueError(f"{name} is {given}, expected different names, or ranks of at least 1")
     made: list[list[Job]] = [[], [], []]
     for dataset in datasets:
         for teacher in range(seed, seed + teachers):
@@ -133,9 +139,11 @@ def run(grid: list[list[Job]], settings: dict, load, out, *, jobs: int = 1, dask
     report : called with a line of text after every job.
     """
     out = Path(out)
-    run_folder.open_folder(out, {"settings": settings, "grid": _names(grid)}, resume)
-    total, count = sum(map(len, grid)), 0
     data = {job.dataset: load(config_of(job, settings)) for job in grid[0]}
+    rows = {name: data_loaders.checksum(d) for name, d in data.items()}
+    of_table = {"settings": settings, "grid": _names(grid), "rows (checksums)": rows}
+    run_folder.open_folder(out, of_table, resume)
+    total, count = sum(map(len, grid)), 0
     for wave in grid:
         pending = [job for job in wave if not _file(out, job).exists()]
         count += len(wave) - len(pending)

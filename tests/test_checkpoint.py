@@ -155,7 +155,7 @@ def test_a_checkpoint_of_the_wrong_kind_is_refused(tmp_path, finished):
         (["distill", "--teacher", s["teacher"], "--student", s["generators"], "--sampler", "real"],
          "holds generators, expected network"),
         (["distill", "--teacher", s["teacher"], "--student", s["tucker"], "--sampler", "kegnet",
-          "--generators", s["teacher"]], "holds network, expected generators"),
+          "--generator-file", s["teacher"]], "holds network, expected generators"),
     ):  # fmt: skip
         assert words in refused(tmp_path, *command, *out)
     line = refused(tmp_path, "evaluate", "--model", s["generators"], "--teacher", s["teacher"])

@@ -42,7 +42,7 @@ def test_the_stages_one_by_one_make_the_numbers_of_a_run(finished, folder):
     assert same_numbers("c.npz", finished.stages["tucker"])
     for sampler in ("uniform", "normal", "kegnet", "real"):
         files = [*teacher, "--student", "c.npz", "--out", f"{sampler}.npz"]
-        more = ["--generators", "g.npz"] if sampler == "kegnet" else []
+        more = ["--generator-file", "g.npz"] if sampler == "kegnet" else []
         out = accepted("distill", *files, *settings, "--sampler", sampler, *more)
         assert re.fullmatch(rf"{sampler}.npz: 3 students, score 0\.\d{{4}} \(synthetic\)\n", out)
         assert same_numbers(f"{sampler}.npz", finished.stages[sampler])
@@ -79,7 +79,7 @@ def test_distill_says_how_many_students_it_made_and_what_chose_their_epoch(
     finished, options, words
 ):  # fmt: skip
     files = ["--teacher", finished.stages["teacher"], "--student", finished.stages["tucker"]]
-    files += ["--generators", finished.stages["generators"], "--sampler", "kegnet"]
+    files += ["--generator-file", finished.stages["generators"], "--sampler", "kegnet"]
     files += ["--config", finished.settings, "--out", "s.npz"]
     out = accepted("distill", *files, *options)
     assert re.fullmatch(f"s.npz: {words}\n", out)
@@ -101,7 +101,7 @@ EVALUATE = "evaluate --teacher {teacher} --model {tucker} "
 
 
 @pytest.mark.parametrize("command, words", [
-    (STUDENTS + "kegnet", "--sampler kegnet needs --generators FILE, from kegnet extract"),
+    (STUDENTS + "kegnet", "--sampler kegnet needs --generator-file FILE, from kegnet extract"),
     (STUDENTS + "real --dataset digits", "--dataset digits has 64 features and 10 classes, the "
      "teacher's checkpoint 4 and 3; pass the teacher's own data"),
     (STUDENTS + "real --dataset other.csv", "has the classes bee, cat, dog, the teacher ant, bee"),
@@ -126,12 +126,12 @@ def test_what_does_not_belong_together_is_refused(finished, folder, command, wor
     ({"hidden": 9}, "student", "--student is not --teacher in Tucker form; make it from this"),
     ({"depth": 3}, "student", "--student is not --teacher in Tucker form; make it from this"),
     ({"features": 5}, "model", "--model is for another job than --teacher, which has 4 features"),
-    ({"features": 5}, "generators", "is for 5 features and 3 classes, the teacher has 4 and 3"),
-    ({"classes": 4}, "generators", "is for 4 features and 4 classes, the teacher has 4 and 3"),
+    ({"features": 5}, "generator-file", ": 5 features, 3 classes, the teacher has 4 and 3"),
+    ({"classes": 4}, "generator-file", ": 4 features, 4 classes, the teacher has 4 and 3"),
 ])  # fmt: skip
 def test_what_is_made_for_another_teacher_is_refused(finished, folder, rng, change, option, words):
     shape = {"features": 4, "classes": 3, "hidden": 8, "depth": 2} | change
-    if option == "generators":  # of two latent codes less, so that the inputs are as many
+    if option == "generator-file":  # of two latent codes less, so that the inputs are as many
         G = models.generator(2, shape["classes"], shape["features"])
         D = models.decoder(shape["features"], 2)
         parts = zip(G.init(rng), D.init(rng), strict=True)
@@ -144,7 +144,7 @@ def test_what_is_made_for_another_teacher_is_refused(finished, folder, rng, chan
     if option == "model":
         assert words in refused(folder, "evaluate", *files)
         return
-    files += ["--student", finished.stages["tucker"]] if option == "generators" else []
+    files += ["--student", finished.stages["tucker"]] if option == "generator-file" else []
     assert words in refused(folder, "distill", *files, "--sampler", "kegnet", "--out", "out.npz")
 
 

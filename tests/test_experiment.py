@@ -90,15 +90,17 @@ def test_metrics_csv_has_a_row_per_epoch_and_member_of_every_stage(finished):
 def test_the_table_has_a_line_per_approach_with_the_numbers_of_result_json(finished):
     result, lines = result_of(finished.run), finished.out.splitlines()
     assert experiment.table(result) == "\n".join(lines[:-1])
-    assert len(lines) == 2 + 6 + 2 and len({len(line) for line in lines[:8]}) == 1
+    assert len(lines) == 2 + 6 + 3 and len({len(line) for line in lines[:8]}) == 1
     for line, name in zip(lines[2:8], KINDS, strict=True):
         entry = result["accuracy"][name]
         spread = "" if entry["sd"] is None else f" ± {100 * entry['sd']:.2f}"
         assert line.startswith(experiment.LABELS[name])
         assert f"x  {100 * entry['mean']:.2f}{spread}  " in re.sub(" {2,}", "  ", line)
     assert lines[7].split()[4:7] == ["(ceiling)", "84", "1.65x"]
-    assert "epoch selected by synthetic; protocol paper" in lines[8]
-    assert lines[9].endswith(str(finished.run))
+    assert lines[8].endswith("their epoch selected by: synthetic;")
+    changed = len(result["changed"])
+    assert changed > 10 and lines[9].startswith(f"protocol paper, {changed} settings changed; ")
+    assert lines[10].endswith(str(finished.run))
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(finished, tmp_path):

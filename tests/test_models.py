@@ -67,6 +67,12 @@ def test_dropout_masks_keep_the_mean_and_are_off_in_evaluation(rng):
         model.apply(p, state, x, train=True)
 
 
+@pytest.mark.parametrize("bits", [np.random.PCG64, np.random.MT19937, np.random.SFC64])
+def test_masks_have_the_rate_of_dropout_for_every_bit_generator(bits):
+    masks = Classifier(3, 2).draw_masks([np.random.Generator(bits(1))], 500)
+    assert (masks == 0).mean() == pytest.approx(0.15, abs=0.003)
+
+
 def test_running_statistics_follow_the_batches_with_momentum_and_unbiased_variance(rng):
     model = models.NormalisedMLP(3, 2, hidden=4, depth=1, adjust=True)
     theta, state = model.init(rng, np.float64)

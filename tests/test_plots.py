@@ -46,7 +46,7 @@ def test_loss_curves_have_a_row_of_axes_per_trained_stage_and_a_line_per_member(
     drawn(figure, tmp_path / "a.png")
     shown = [(ax.get_title(), ax.get_ylabel(), len(ax.lines)) for ax in figure.axes]
     assert shown == [
-        ("teacher", "loss", 1), ("teacher", "score for selection", 1),
+        ("teacher", "loss", 1), ("teacher", "selection score (share)", 1),
         ("generators", "classifier loss l_cls", 5), ("generators", "decoder loss l_dec", 5),
     ]  # fmt: skip
     assert {ax.get_xlabel() for ax in figure.axes} == {"epoch"}
@@ -140,7 +140,7 @@ def test_digit_figures_show_grey_levels_by_class_and_a_walk(tmp_path, rng, monke
     assert (len(grid.axes), len(walk.axes)) == (100, 40)
     for ax in grid.axes:  # with a scale of 0 every image is the mean
         assert (ax.images[0].get_array() == mean.reshape(8, 8)).all()
-    assert [ax.get_ylabel() for ax in grid.axes[::10]] == [str(k) for k in range(10)]
+    assert [ax.get_ylabel() for ax in grid.axes[::10]] == [f"class {k}" for k in range(10)]
     assert [ax.get_xlabel() for ax in walk.axes[-10:]][:2] == ["0.0", "0.1"]
     plots.digit_figures(tmp_path, G, theta, state, 4, 0 * mean, np.ones(64))
     y, z = np.eye(10)[:1], np.random.default_rng(0).standard_normal((1, 10, 4))[0, :1]

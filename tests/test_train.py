@@ -1,11 +1,15 @@
 """Training: batches, schedules, quirks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import data_loaders
 from kegnet_np import config, models, sampling, stages, train, tucker
 from kegnet_np.fit import Schedule, Training, fit
+from kegnet_np.optim import Adam
+from kegnet_np.params import value_and_grad
 
 M = models.Classifier(4, 3, hidden=6, depth=2)
 
@@ -112,15 +116,119 @@ def test_splits_by_their_own_statistics_have_mean_zero_and_deviation_one():
     assert np.array_equal(own.x_train, data.x_train)
 
 
-def test_students_without_dropout_learn_from_the_plain_network(rng):
-    """student_dropout off: one step equals a plain Adam step on the KL, masks all one."""
+SMALL = {
+    "dataset": "x.csv", "hidden": 6, "depth": 2, "ranks": (3,), "students": 2, "generators": 2,
+    "latent": 3, "generator_epochs": 1, "generator_steps": 6, "generator_batch": 16,
+    "noise_epochs": 2, "noise_pool": 64, "held_out": 10, "selection": "last",
+}  # fmt: skip
+
+
+def distilled(theta, **settings):
+    c = config.make_config(SMALL | settings)
+    student, theta_0 = tucker.compress(M, theta, c.ranks)
+    return stages.distill(c, "normal", M, theta, student, theta_0, sampling.normal(4))
+
+
+def test_the_students_settings_reach_the_students(rng):
     theta, _ = M.init(rng)
-    settings = {"dataset": "x.csv", "hidden": 6, "depth": 2, "ranks": (3,), "students": 2}
-    settings |= {"sampling": "fresh", "noise_epochs": 2, "noise_pool": 64, "held_out": 10}
-    kept = {}
-    for dropout in (True, False):
-        c = config.make_config({**settings, "student_dropout": dropout, "selection": "last"})
-        student, theta_0 = tucker.compress(M, theta, c.ranks)
-        done = stages.distill(c, "normal", M, theta, student, theta_0, sampling.normal(4))
-        kept[dropout] = done.history[-1]["loss"]
-    assert kept[False] < kept[True]
+    usual = distilled(theta)
+    for change in ({"student_dropout": False}, {"shuffle": False}, {"cosine": True}, {"seed": 1}):
+        assert not np.array_equal(distilled(theta, **change).kept_theta, usual.kept_theta), change
+    # The logged loss is the KL, which is 0 for the teacher itself, and not the cross-entropy.
+    own = distilled(theta, ranks=(6,), student_dropout=False, student_lr=1e-12)
+    assert abs(own.history[-1]["loss"]) < 1e-5
+
+
+def test_the_extraction_settings_reach_the_generators(rng):
+    theta, _ = M.init(rng)
+
+    def extracted(**settings):
+        return stages.extract(config.make_config(SMALL | settings), M, theta)[2].kept_theta
+
+    usual = extracted()
+    for change in ({"alpha": 2.0}, {"beta": 1.0}, {"teacher_dropout": True}):
+        assert not np.array_equal(extracted(**change), usual), change
+
+
+def test_generators_keep_running_statistics_of_every_step(rng):
+    """Six steps of `extract` against the same six by hand."""
+    theta_M, _ = M.init(rng)
+    c = config.make_config({**SMALL, "generators": 1})
+    G, D, done = stages.extract(c, M, theta_M)
+    (own,) = sampling.seeded(c.seed, "generators", 1)
+    (g, state_G), (d, state_D) = G.init(own), D.init(own)
+    theta, adam = np.concatenate([g, d]), Adam(np.concatenate([g, d]), c.generator_lr)
+    p_M = M.layout.views(theta_M)
+    step = value_and_grad(train.extraction_loss(G, D, M, p_M), G.layout, D.layout)
+    for _ in range(6):
+        y, z = sampling.draw_y(own, 16, 3), sampling.draw_z(own, 16, 3)
+        _, gradient, (state_G, state_D, _) = step(theta, state_G, state_D, y, z)
+        adam.step(theta, gradient)
+    assert done.kept_theta[0] == pytest.approx(theta, abs=1e-6)
+    assert done.kept_state[0] == pytest.approx(np.concatenate([state_G, state_D]), abs=1e-6)
+
+
+def test_a_teacher_is_selected_on_validation_rows_and_never_sees_the_test_rows(rng):
+    data = data_loaders.load("digits")
+    poisoned = replace(data, x_test=np.full_like(data.x_test, np.nan))
+    c = config.make_config({**SMALL, "dataset": "digits", "teacher_epochs": 3})
+    model, done = stages.teach(c, poisoned)
+    logits = train.predict(model, done.kept_theta, None, data.x_val)
+    assert done.kept_score[0] == train.accuracy(logits, data.y_val)[0] > 0.1
+
+
+def test_no_member_stops_before_the_least_number_of_epochs():
+    training = stack(1)
+    schedule = Schedule(1e-3, 8, 50, patience=2, min_epochs=6)
+    falling = iter(range(100, 0, -1))
+    fit(
+        training, lambda t: {"loss": np.zeros(1)}, schedule, name="test",
+        score=lambda t: np.array([next(falling)]),
+    )  # fmt: skip
+    assert training.epoch == 6 and training.kept_epoch.tolist() == [1]
+
+
+def test_the_papers_schedule_is_the_papers():
+    c = config.make_config({"dataset": "pendigits"})
+    assert (c.teacher_lr, c.teacher_batch, c.teacher_epochs) == (1e-3, 64, 1000)
+    assert (c.teacher_patience, c.teacher_min_epochs) == (20, 100)
+    assert (c.generator_lr, c.generator_epochs, c.generator_steps) == (1e-4, 200, 100)
+    assert (c.generator_batch, c.generators, c.latent) == (256, 5, 10)
+    assert (c.alpha, c.beta, c.teacher_dropout) == (1, 0, False)
+    assert (c.pool_per_generator, c.noise_pool) == (6400, 6400)
+    assert (c.student_lr, c.student_batch, c.students) == (1e-4, 64, 5)
+    assert (c.student_epochs, c.noise_epochs) == (400, 1000)
+    assert (c.student_patience, c.student_min_epochs) == (50, 100)
+    assert (c.hidden, c.depth, c.dropout, c.ranks) == (100, 11, 0.15, (5,))
+    assert c.selection == "synthetic" and c.sampling == "pool" and c.protocol == "paper"
+    assert config.make_config({"dataset": "letter"}).ranks == (10,)
+    assert config.make_config({}).protocol == "demo" and config.changes(c) == {}
+    assert models.Classifier(2, 2).dropout == 0.15
+    changed = config.make_config({"dataset": "shuttle", "beta": 0.5, "seed": 3})
+    assert config.changes(changed) == {"beta": 0.5}
+
+
+def test_in_the_fair_protocol_every_approach_has_as_many_updates():
+    c = config.make_config({"dataset": "letter", "protocol": "fair"})
+    assert c.pool_per_generator * c.generators == c.noise_pool
+    assert c.student_epochs == c.noise_epochs and c.sampling == "fresh" and c.selection == "last"
+    assert c.cosine and not c.student_dropout
+
+
+def test_a_checksum_changes_with_any_label_and_any_row():
+    data = data_loaders.load("digits")
+    labels = data.y_test.copy()
+    labels[0] = (labels[0] + 1) % 10
+    rows = data.x_val.copy()
+    rows[3, 20] += 1e-3
+    tables = (data, replace(data, y_test=labels), replace(data, x_val=rows))
+    assert len({data_loaders.checksum(table) for table in tables}) == 3
+
+
+def test_a_table_standardised_like_another_has_its_units():
+    data = data_loaders.load("digits")
+    same = data_loaders.standardise_like(data, data.mean.tolist(), data.scale.tolist())
+    assert same is data
+    other = data_loaders.standardise_like(data, data.mean + 1, data.scale * 2)
+    expected = (data.x_test * data.scale - 1) / (data.scale * 2)
+    assert other.x_test == pytest.approx(expected, abs=1e-4)
