@@ -1,14 +1,20 @@
 """What a finished table says: means, intervals, paired differences; text, LaTeX, figure.
 
 Everything is made from the dict that ``table.json`` holds; no number is typed by hand.
+``python -m kegnet_np.report NAME`` makes the pages of ``results/NAME.json`` anew.
 """
 
+import json
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import t as student_t
 
+from .checkpoint import write_text
 from .experiment import LABELS
+from .plots import new_figure, save
 
 KEYS = {"accuracy": "test accuracy", "balanced": "balanced accuracy", "agreement": "agreement"}
 PAIRS = (("kegnet", "normal"), ("kegnet", "uniform"), ("real", "kegnet"))
@@ -137,8 +143,6 @@ def to_latex(table: list[list[str]]) -> str:
 
 def figure(result: dict):
     """Accuracy by approach with intervals, every teacher as a dot, teacher and ceiling as lines."""
-    from .plots import new_figure
-
     names = columns(result)
     fig = new_figure(3.3 * len(names), 3.2)
     axes = fig.subplots(1, len(names), squeeze=False)[0]
@@ -160,3 +164,45 @@ def figure(result: dict):
     axes[0].set_ylabel("test accuracy, %")
     axes[0].legend(loc="lower right", fontsize=7)
     return fig
+
+
+def document(result: dict) -> str:
+    """All tables of a result as a Markdown page."""
+    tables = [to_markdown(rows(result, key)) for key in KEYS] + [to_markdown(seconds(result))]
+    title = f"# Protocol {result['settings']['protocol']}"
+    return "\n\n".join([title, note(result) + ".", *tables])
+
+
+def with_block(text: str, name: str, block: str) -> str:
+    """``text`` with what stands between the comments "name" and "end name" replaced."""
+    first, last = f"<!-- {name} -->", f"<!-- end {name} -->"
+    if text.count(first) != 1 or text.count(last) != 1:
+        raise ValueError(f"text has no one pair of comments {first} and {last}; put them in")
+    before, _, rest = text.partition(first)
+    return f"{before}{first}\n{block}\n{last}{rest.partition(last)[2]}"
+
+
+def pages(result: dict, name: str, readme: str) -> dict[str, str]:
+    """What is generated from ``results/name.json``: file name -> text, README.md included."""
+    accuracy = rows(result, "accuracy")
+    block = f"\n{to_markdown(accuracy)}\n\n{note(result)} (all of it: `results/{name}.md`).\n"
+    return {
+        f"results/{name}.md": document(result) + "\n",
+        f"results/{name}.tex": to_latex(accuracy) + "\n",
+        "README.md": with_block(readme, f"results/{name}", block),
+    }
+
+
+def main(names: Sequence[str]) -> None:
+    """Write everything that is generated from ``results/*.json``, in the repository's root."""
+    for name in names:
+        path = Path("results", f"{name}.json")
+        result = json.loads(path.read_text(encoding="utf-8"))
+        readme = Path("README.md").read_text(encoding="utf-8")
+        for file, text in pages(result, name, readme).items():
+            write_text(file, text)
+        save(figure(result), path.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

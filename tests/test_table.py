@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -197,3 +198,24 @@ def test_the_command_prints_the_tables_and_writes_them(tmp_path):
     assert time.monotonic() - start < 5
     assert "--teachers is 0" in refused(tmp_path, "table", *options, "--teachers", 0)
     assert "ranks holds 11" in refused(tmp_path, "table", *options, "--ranks", 11)
+
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = sorted((ROOT / "results").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=[path.stem for path in RESULTS])
+def test_the_pages_of_a_result_are_those_that_its_numbers_give(path):
+    result = json.loads(path.read_text(encoding="utf-8"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, text in report.pages(result, path.stem, readme).items():
+        assert (ROOT / name).read_text(encoding="utf-8") == text, "run python -m kegnet_np.report"
+    assert path.with_suffix(".png").stat().st_size > 10_000
+
+
+def test_a_page_without_its_comments_is_refused():
+    assert report.with_block("a <!-- x -->old<!-- end x --> b", "x", "new") == (
+        "a <!-- x -->\nnew\n<!-- end x --> b"
+    )
+    with pytest.raises(ValueError, match="no one pair of comments <!-- y --> and <!-- end y -->"):
+        report.with_block("a <!-- x --> b", "y", "new")
