@@ -83,6 +83,7 @@ def test_a_table_that_lost_cells_does_only_those_again(serial, tmp_path):
         table.run(GRID, {**SETTINGS, "students": 3}, load, out, resume=True)
 
 
+needs_sigkill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
 DRIVER = """
 import json, sys
 sys.path.insert(0, sys.argv[3])
@@ -99,6 +100,7 @@ def start(out, **options):
     return subprocess.Popen(call, start_new_session=True, stderr=subprocess.PIPE)
 
 
+@needs_sigkill
 def test_a_table_killed_at_random_moments_ends_with_the_same_numbers(serial, tmp_path):
     rng, kills, cells = np.random.default_rng(0), 0, tmp_path / "killed" / "cells"
 
@@ -121,6 +123,7 @@ def test_a_table_killed_at_random_moments_ends_with_the_same_numbers(serial, tmp
     assert numbers(result) == numbers(serial[1])
 
 
+@needs_sigkill
 def test_a_cluster_that_loses_a_worker_gives_the_serial_numbers(serial, tmp_path):
     distributed = pytest.importorskip("distributed", reason="needs the extra cluster")
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
