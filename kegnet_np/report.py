@@ -17,7 +17,7 @@ from .experiment import LABELS
 from .plots import new_figure, save
 
 KEYS = {"accuracy": "test accuracy", "balanced": "balanced accuracy", "agreement": "agreement"}
-PAIRS = (("kegnet", "normal"), ("kegnet", "uniform"), ("real", "kegnet"))
+PAIRS = (("kegnet", "tucker"), ("kegnet", "uniform"), ("kegnet", "normal"), ("real", "normal"))
 
 
 def interval(per_teacher: Sequence[Sequence[float]]) -> dict:
@@ -60,7 +60,10 @@ def values_of(result: dict, dataset: str, rank: int, stage: str, key: str) -> li
 
 
 def differences(result: dict, dataset: str, rank: int, a: str, b: str, key="accuracy") -> dict:
-    """`interval` of approach a less approach b, paired by teacher and student."""
+    """`interval` of approach a less approach b, paired by teacher and student.
+
+    "tucker" has one value per teacher, which is taken from each of its students.
+    """
     pairs = (values_of(result, dataset, rank, stage, key) for stage in (a, b))
     return interval([np.subtract(x, y) for x, y in zip(*pairs, strict=True)])
 
@@ -148,7 +151,7 @@ def figure(result: dict):
     axes = fig.subplots(1, len(names), squeeze=False)[0]
     shown = ("tucker", "uniform", "normal", "kegnet")
     for ax, name in zip(axes, names, strict=True):
-        for i, stage in enumerate(shown):
+        for i, stage in enumerate(shown):  # a dot with its interval; beside it every teacher
             per_teacher = values_of(result, *name, stage, "accuracy")
             entry = interval(per_teacher)
             ax.errorbar(i, 100 * entry["mean"], 100 * (entry["half"] or 0), fmt="o", capsize=4)
@@ -168,7 +171,7 @@ def figure(result: dict):
 
 def document(result: dict) -> str:
     """All tables of a result as a Markdown page."""
-    tables = [to_markdown(rows(result, key)) for key in KEYS] + [to_markdown(seconds(result))]
+    tables = [to_markdown(rows(result, key)) for key in KEYS]
     title = f"# Protocol {result['settings']['protocol']}"
     return "\n\n".join([title, note(result) + ".", *tables])
 

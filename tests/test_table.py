@@ -168,7 +168,7 @@ def test_paired_differences_are_taken_teacher_by_teacher(serial):
 def test_the_rendered_tables_hold_the_same_cells(serial):
     _, result = serial
     rows = report.rows(result, "accuracy")
-    assert rows[0] == ["test accuracy, %", "digits, rank 3"] and len(rows) == 10
+    assert rows[0] == ["test accuracy, %", "digits, rank 3"] and len(rows) == 11
     mean = 100 * np.mean(report.values_of(result, "digits", 3, "kegnet", "accuracy"))
     assert rows[5][0] == "Tucker + KegNet" and rows[5][1].startswith(f"{mean:.1f} ± ")
     text, markdown, latex = (f(rows) for f in (report.to_text, report.to_markdown, report.to_latex))
