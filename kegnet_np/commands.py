@@ -45,7 +45,7 @@ def table(arguments: dict) -> None:
         resume=arguments.get("resume", False), report=_progress,
     )  # fmt: skip
     tables = [report.rows(result, key) for key in report.KEYS] + [report.seconds(result)]
-    print("\n\n".join(map(report.to_text, tables)))
+    print("\n\n".join(map(experiment.to_text, tables)))
     print(f"\n{report.note(result)}")
     checkpoint.write_text(out / "table.tex", report.to_latex(tables[0]) + "\n")
     plots.save(report.figure(result), out / "table.png")

@@ -146,27 +146,31 @@ def metrics_csv(histories: dict[str, list[dict]]) -> str:
 
 def table(result: dict) -> str:
     """The result as text: approach, parameters, compression, accuracy and agreement, seconds."""
-    head = ("approach", "parameters", "compression", "accuracy %", "agreement %", "seconds")
-    rows: list[tuple[str, ...]] = [head]
+    head = ["approach", "parameters", "compression", "accuracy %", "agreement %", "seconds"]
+    rows: list[list[str]] = [head]
     for name, label in LABELS.items():
         n = result["n_params"]["teacher" if name == "teacher" else "student"]
         cells = [label, f"{n:,}", f"{result['n_params']['teacher'] / n:.2f}x"]
         cells += [percent(result[key][name]) for key in ("accuracy", "agreement")]
-        rows.append((*cells, f"{result['seconds'][name]:.1f}"))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    lines = [
-        "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths)))  # noqa: B905
-        for r in rows
-    ]
-    lines.insert(1, "  ".join("-" * w for w in widths))
+        rows.append([*cells, f"{result['seconds'][name]:.1f}"])
     learnt = result["seconds"]["generators"]
-    lines.append(
+    note = (
         f"test rows of {result['dataset']}; mean ± sd over one teacher's students; their epoch "
         f"selected by: {result['selection']};\nprotocol {result['protocol']}"
         + (f", {len(result['changed'])} settings changed" if result["changed"] else "")
         + f"; learning the generators took {learnt:.1f} s more"
     )
-    return "\n".join(lines)
+    return f"{to_text(rows)}\n{note}"
+
+
+def to_text(table: list[list[str]]) -> str:
+    """Columns aligned with spaces."""
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    lines = []
+    for first, *others in table:
+        cells = [c.rjust(w) for c, w in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]))
+    return "\n".join([lines[0], "  ".join("-" * w for w in widths), *lines[1:]])
 
 
 def percent(entry: dict) -> str:

@@ -112,16 +112,6 @@ def seconds(result: dict) -> list[list[str]]:
     return out
 
 
-def to_text(table: list[list[str]]) -> str:
-    """Columns aligned with spaces."""
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    lines = []
-    for first, *others in table:
-        cells = [c.rjust(w) for c, w in zip(others, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *cells]))
-    return "\n".join([lines[0], "  ".join("-" * w for w in widths), *lines[1:]])
-
-
 def to_markdown(table: list[list[str]]) -> str:
     """A pipe table."""
     rule = ["---", *["---:"] * (len(table[0]) - 1)]

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 import data_loaders
 
-from . import checkpoint, run_folder, sampling, stages, tucker
+from . import checkpoint, run_folder, sampling, stages, train, tucker
 from .config import Config, make_config
 from .experiment import APPROACHES, versions
 from .models import Classifier, generator
@@ -115,7 +115,7 @@ def _source(job: Job, config: Config, data, inputs) -> stages.Source:
 
 
 def _score(model, theta, M, theta_M, data) -> dict:
-    answers = stages.train.predict(M, theta_M, None, data.x_test).argmax(-1)
+    answers = train.predict(M, theta_M, None, data.x_test).argmax(-1)
     scores = stages.evaluate(model, theta, data.x_test, data.y_test, answers)
     return {key: entry["values"] for key, entry in scores.items()}
 

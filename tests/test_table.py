@@ -14,7 +14,7 @@ from scipy.stats import ttest_1samp
 from shell import accepted, refused
 
 import data_loaders
-from kegnet_np import report, table
+from kegnet_np import experiment, report, table
 
 SETTINGS = {
     "protocol": "paper", "hidden": 10, "depth": 2, "teacher_epochs": 3, "generators": 2,
@@ -171,7 +171,8 @@ def test_the_rendered_tables_hold_the_same_cells(serial):
     assert rows[0] == ["test accuracy, %", "digits, rank 3"] and len(rows) == 11
     mean = 100 * np.mean(report.values_of(result, "digits", 3, "kegnet", "accuracy"))
     assert rows[5][0] == "Tucker + KegNet" and rows[5][1].startswith(f"{mean:.1f} ± ")
-    text, markdown, latex = (f(rows) for f in (report.to_text, report.to_markdown, report.to_latex))
+    formats = (experiment.to_text, report.to_markdown, report.to_latex)
+    text, markdown, latex = (render(rows) for render in formats)
     for row in rows:
         assert row[1] in text and row[1] in markdown and row[1].replace("±", r"$\pm$") in latex
     assert latex.count(r"\\") == len(rows) and "%" not in latex.replace(r"\%", "")
