@@ -5,9 +5,10 @@ VENV   ?= .venv
 
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NOTEBOOKS := $(VENV)/.notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint clean
+.PHONY: help run test tutorials lint clean
 
 help:  ## show this list
 	@echo "make TARGET [PYTHON=python3] [VENV=.venv]"
@@ -22,6 +23,9 @@ test: export OMP_NUM_THREADS ?= 1
 test: export MKL_NUM_THREADS ?= 1
 test: $(STAMP)  ## every test that is not slow, with coverage
 	$(BIN)/python -m pytest --cov=kegnet_np --cov=data_loaders --cov-report=term --cov-fail-under=95
+
+tutorials: $(NOTEBOOKS)  ## every tutorial from scratch: the notebooks, their outputs and figures
+	$(BIN)/python tutorials/execute.py
 
 lint: $(STAMP)  ## style and types
 	$(BIN)/ruff check .
@@ -39,4 +43,8 @@ $(STAMP): setup.py pyproject.toml
 	@echo "Setting up $(VENV) ..."
 	@$(PYTHON) -m venv "$(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,lint]"
+	@touch $@
+
+$(NOTEBOOKS): $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[notebooks]"
 	@touch $@
