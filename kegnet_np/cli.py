@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import types
 import typing
 import warnings
 from dataclasses import fields
@@ -70,12 +69,15 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--resume", action="store_true", help="go on with the run in the folder")
     distill.add_argument("--student", metavar="FILE", required=True, help="from kegnet compress")
     distill.add_argument(
-        "--sampler", required=True, choices=("uniform", "normal", "kegnet", "real"),
-        help="what the student sees; real, the ceiling, takes the inputs of --dataset",
+        "--sampler", required=True, dest="approach", metavar="NAME[+NAME...]",
+        help="what the student sees: uniform, normal, wide, kegnet, noised, energy, or a mixture; "
+        "or real, the ceiling, which takes the inputs of --dataset",
     )  # fmt: skip
-    distill.add_argument(
-        "--generator-file", metavar="FILE", help="from kegnet extract, for --sampler kegnet"
-    )
+    for name in ("compress", "distill"):
+        made[name].add_argument(
+            "--generator-file", metavar="FILE",
+            help="from kegnet extract, for --sampler kegnet and noised",
+        )  # fmt: skip
     table = made["table"]
     table.add_argument(
         "--datasets", metavar="NAMES", help="A,B,... (default: shuttle,pendigits,letter)"
@@ -135,18 +137,21 @@ def _default(field):
 
 
 def _ranks(text):
+    if text == "auto":
+        return ()
     try:
         return tuple(int(r) for r in text.split(","))
     except ValueError as error:
-        message = f"{text!r}, expected R or R1,R2,... such as 16,10,5"
+        message = f"{text!r}, expected R, R1,R2,... such as 16,10,5, or auto"
         raise argparse.ArgumentTypeError(message) from error
 
 
-_CONVERT: dict[type | types.GenericAlias, typing.Any] = {
-    int: int, float: float, tuple[int, ...]: _ranks,
+_CONVERT: dict[typing.Any, typing.Any] = {
+    int: int, float: float, tuple[int, ...]: _ranks, int | None: int, float | None: float,
 }  # fmt: skip
 _METAVAR: dict[typing.Any, str] = {
-    int: "N", float: "X", "dataset": "NAME", "label": "COLUMN", "ranks": "R",
+    int: "N", float: "X", int | None: "N", float | None: "X",
+    "dataset": "NAME", "label": "COLUMN", "ranks": "R", "sampler": "NAME[+NAME...]",
 }  # fmt: skip
 
 
@@ -160,7 +165,10 @@ def read_settings(arguments: dict, **settings) -> dict:
             settings |= tomllib.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError
             raise ValueError(f"--config {path} is not TOML: {error}") from error
-        if isinstance(ranks := settings.get("ranks"), (int, list)):
+        ranks = settings.get("ranks")
+        if ranks == "auto":
+            settings["ranks"] = ()
+        elif isinstance(ranks, (int, list)):
             settings["ranks"] = (ranks,) if isinstance(ranks, int) else tuple(ranks)
     names = {f.name for f in fields(Config)}
     return settings | {k: v for k, v in arguments.items() if k in names}

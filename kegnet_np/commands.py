@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 import data_loaders
 
-from . import checkpoint, experiment, sampling, stages, train, tucker
+from . import checkpoint, experiment, samplers, sampling, stages, train
 from .cli import read_config, read_settings
 from .run_folder import check_folder
 
@@ -88,15 +88,24 @@ def compress(arguments: dict) -> None:
     M, theta_M, header = checkpoint.load_teacher(arguments["teacher"])
     shape = {"hidden": M.hidden, "depth": M.depth}  # what the ranks must suit
     config = read_config(arguments, **_source(arguments, header), **shape)
-    student, theta = tucker.compress(M, theta_M, config.ranks)
-    checkpoint.save_network(out, student, theta[None], theta[None, :0], stage="tucker")
+    generated, _ = _generated(arguments, config.sampler or "normal", M)
+    with threadpool_limits(1, user_api="blas"):
+        student, theta, found = stages.compress(config, M, theta_M, generated)
+    trials = [asdict(trial) for trial in found.trials] if found else []
+    checkpoint.save_network(
+        out, student, theta[None], theta[None, :0], stage="tucker", trials=trials
+    )
     n, was = student.layout.size, M.layout.size
     print(f"{out}: {n:,} parameters instead of {was:,}, {was / n:.2f}x smaller, not yet trained")
+    if found:
+        print(f"ranks, first layer to last: {','.join(map(str, found.ranks))}")
 
 
 def distill(arguments: dict) -> None:
     """kegnet distill."""
-    out, name = _new_file(arguments), arguments["sampler"]
+    out, name = _new_file(arguments), arguments["approach"]
+    if name != "real":
+        sampling.parts(name)
     M, theta_M, header = checkpoint.load_teacher(arguments["teacher"])
     student, theta_0, _, _ = checkpoint.load_network(arguments["student"])
     _same_job("--student", student, M)
@@ -109,22 +118,11 @@ def distill(arguments: dict) -> None:
     config = read_config(arguments, **settings)
     source: stages.Source
     validation = None
-    if name != "kegnet" and "generator_file" in arguments:
-        raise ValueError(f"--generator-file is given, but --sampler {name} has no use for it")
-    if name == "kegnet":
-        if "generator_file" not in arguments:
-            raise ValueError("--sampler kegnet needs --generator-file FILE, from kegnet extract")
-        G, theta, state, described = checkpoint.load_generators(arguments["generator_file"])
-        latent = described["decoder"]["outputs"]
-        if (G.outputs, G.inputs - latent) != (M.features, M.classes):
-            raise ValueError(
-                f"--generator-file: {G.outputs} features, {G.inputs - latent} classes, the "
-                f"teacher has {M.features} and {M.classes}; extract from this teacher"
-            )
-        source = sampling.generated(G, theta, state, latent)
-        config = read_config({**arguments, "generators": len(theta)}, **settings)
-    elif name != "real":
-        source = stages.NOISE[name](M.features)
+    generated, n = _generated(arguments, name, M)
+    if n:
+        config = read_config({**arguments, "generators": n}, **settings)
+    if name != "real":
+        source = samplers.make(name, M, theta_M, generated)
     if name == "real" or config.selection == "real-validation":
         data = _load(config, M, header)
         source = (data.x_train, data.x_val) if name == "real" else source
@@ -136,6 +134,26 @@ def distill(arguments: dict) -> None:
     checkpoint.save_network(out, student, done.kept_theta, done.kept_state, stage=name)
     scores = f", score {done.kept_score.mean():.4f} ({config.selection})"
     print(f"{out}: {config.students} students{scores if config.selection != 'last' else ''}")
+
+
+def _generated(arguments: dict, names: str, M) -> tuple[sampling.Sampler | None, int]:
+    """The sampler of --generator-file and the number of generators, if ``names`` needs them."""
+    needed, file = names != "real" and sampling.needs_generators(names), "generator_file"
+    if needed != (file in arguments):
+        lacks = f"--sampler {names} needs --generator-file FILE, from kegnet extract"
+        raise ValueError(
+            lacks if needed else f"--generator-file: --sampler {names} has no use for it; drop it"
+        )
+    if not needed:
+        return None, 0
+    G, theta, state, described = checkpoint.load_generators(arguments[file])
+    latent = described["decoder"]["outputs"]
+    if (G.outputs, G.inputs - latent) != (M.features, M.classes):
+        raise ValueError(
+            f"--generator-file: {G.outputs} features, {G.inputs - latent} classes, the "
+            f"teacher has {M.features} and {M.classes}; extract from this teacher"
+        )
+    return sampling.generated(G, theta, state, latent), len(theta)
 
 
 def evaluate(arguments: dict) -> None:

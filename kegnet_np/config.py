@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from . import sampling
 from .models import check_ranks
 
 
@@ -38,7 +39,8 @@ class Config:
     protocol: str = _option(
         "teach extract distill",
         "paper",
-        "schedule: the paper's; fair (equal updates on fresh samples, last epoch); "
+        "schedule: the paper's; fair (equal updates on fresh samples, last epoch); beyond (fair, "
+        "longer, from fitted layers; the default with --ranks auto); "
         "official-quirks (what the authors' program does); demo; quick. Single options override it "
         "(default: paper; kegnet run on digits: demo)",
     )
@@ -52,10 +54,36 @@ class Config:
     sampling: str = _option(
         "distill", "pool", "the student's set: a fixed pool, or fresh samples every step"
     )
-    ranks: tuple[int, ...] = _option(
+    ranks: tuple[int, ...] = _option(  # () is auto
         "compress",
         (5,),
-        "Tucker ranks, first layer to last: R or R1,R2,... (default: 5, letter 10)",
+        "Tucker ranks: R in every layer, R1,R2,... first layer to last, or auto: chosen without "
+        "data, to suit --compression, --params or --agreement (default: 5, letter 10)",
+    )
+    compression: float | None = _option(
+        "compress", None, "with --ranks auto: how many times smaller (default: 8)"
+    )
+    params: int | None = _option(
+        "compress", None, "with --ranks auto: the most parameters a student may have"
+    )
+    agreement: float | None = _option(
+        "compress",
+        None,
+        "with --ranks auto: the smallest student that gives the teacher's answer to this share of "
+        "held-out samples after a short trial",
+    )
+    init: str = _option(
+        "compress",
+        "weights",
+        "how students start: from Tucker decompositions of the weights, or from layers fitted to "
+        "the activations on samples",
+    )
+    sampler: str | None = _option(
+        "compress",
+        None,
+        "NAME or NAME+NAME...: the samples for --ranks auto and --init activations; kegnet run "
+        "also distils students on them. Of uniform, normal, wide, kegnet, noised, energy "
+        "(default: none in a run, and normal to fit on; with --ranks auto: normal+noised)",
     )
     generators: int = _option("extract", 5, "how many generators are learnt")
     students: int = _option("distill", 5, "how many students of each kind are distilled")
@@ -114,30 +142,54 @@ class Config:
                 raise ValueError(
                     f"{name} is {getattr(self, name)!r}, expected one of {', '.join(choices)}"
                 )
-        check_ranks(self.ranks, self.hidden, self.depth + 1)
+        if self.ranks:
+            check_ranks(self.ranks, self.hidden, self.depth + 1)
+        self._check_size()
+        if self.sampler is not None:
+            sampling.parts(self.sampler)
         if self.dropout >= 1:
             raise ValueError(f"dropout is {self.dropout}, expected a share below 1")
         if self.generator_batch < 2:
             raise ValueError("generator_batch is 1, batch-norm needs at least 2")
 
 
+    def _check_size(self):
+        given = [n for n in ("compression", "params", "agreement") if getattr(self, n) is not None]
+        if given and (self.ranks or len(given) > 1):
+            raise ValueError(
+                f"{given[0]} is given with {'ranks ' + str(self.ranks) if self.ranks else given[1]}"
+                ", expected ranks auto and one of compression, params, agreement"
+            )
+        for name, low, high in (("compression", 1, math.inf), ("agreement", 0, 1)):
+            value = getattr(self, name)
+            if value is not None and not (_is_number(value) and low < value < high):
+                span = f"between {low} and {high}" if high == 1 else f"above {low}"
+                raise ValueError(f"{name} is {value!r}, expected a number {span}")
+        if self.params is not None and not (_is_int(self.params) and self.params > 0):
+            raise ValueError(f"params is {self.params!r}, expected a positive integer")
+
+
 CHOICES: dict[str, tuple[str, ...]] = {
-    "protocol": ("paper", "fair", "official-quirks", "demo", "quick"),
+    "protocol": ("paper", "fair", "beyond", "official-quirks", "demo", "quick"),
+    "init": ("weights", "activations"),
     "selection": ("synthetic", "last", "real-validation"),
     "sampling": ("pool", "fresh"),
 }
 
 # What a protocol changes in the defaults above, which are the paper's. The short ones learn
 # faster to make up for fewer steps.
+_FAIR = {
+    "sampling": "fresh", "selection": "last", "student_dropout": False,
+    "student_lr": 1e-3, "cosine": True, "student_epochs": 100, "noise_epochs": 100,
+    "pool_per_generator": 1280, "noise_pool": 6400,
+}  # fmt: skip
 PROTOCOLS: dict[str, dict[str, Any]] = {
     "paper": {},
     # The same number of updates for all (with five generators, 5 · 1280 = 6400), on fresh samples,
     # one learning rate, the last epoch.
-    "fair": {
-        "sampling": "fresh", "selection": "last", "student_dropout": False,
-        "student_lr": 1e-3, "cosine": True, "student_epochs": 100, "noise_epochs": 100,
-        "pool_per_generator": 1280, "noise_pool": 6400,
-    },
+    "fair": _FAIR,
+    # The same for longer, from layers fitted to activations: for small students.
+    "beyond": {**_FAIR, "init": "activations", "student_epochs": 250, "noise_epochs": 250},
     # What the official program does where it differs from the paper or from good practice.
     "official-quirks": {
         "teacher_dropout": True, "selection": "real-validation", "own_statistics": True,
@@ -172,17 +224,19 @@ def _check(name: str, value, default) -> None:
                 raise ValueError(f"{name} is {value!r}, expected {expected}")
             return
     if isinstance(default, tuple):
-        if not (isinstance(value, tuple) and value and all(_is_int(r) and r > 0 for r in value)):
+        if not (isinstance(value, tuple) and all(_is_int(r) and r > 0 for r in value)):
             raise ValueError(f"{name} is {value!r}, expected positive integers such as (16, 10, 5)")
         return
     kind = "an integer" if isinstance(default, int) else "a number"
-    number = _is_int(value) or (
-        isinstance(default, float) and isinstance(value, float) and math.isfinite(value)
-    )
+    number = _is_int(value) or (isinstance(default, float) and _is_number(value))
     low = 0 if name in MAY_BE_ZERO else "more than 0"
     if not number or value < 0 or (value == 0 and low != 0):
         bound = "of at least 0" if low == 0 else low
         raise ValueError(f"{name} is {value!r}, expected {kind} {bound}")
+
+
+def _is_number(value) -> bool:
+    return _is_int(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _is_int(value) -> bool:
@@ -192,7 +246,8 @@ def _is_int(value) -> bool:
 def changes(config: Config) -> dict[str, Any]:
     """The schedule's settings that differ from those of the config's protocol, by name."""
     usual = Config(**{**PROTOCOLS[config.protocol], "protocol": config.protocol})
-    of_the_run = ("dataset", "label", "seed", "split_seed", "ranks")
+    of_the_run = ("dataset", "label", "seed", "split_seed", "ranks", "compression", "params",
+                  "agreement", "sampler")  # fmt: skip
     names = [f.name for f in fields(Config) if f.name not in of_the_run]
     given = {name: getattr(config, name) for name in names}
     return {name: value for name, value in given.items() if value != getattr(usual, name)}
@@ -202,7 +257,8 @@ def make_config(settings: Mapping[str, Any]) -> Config:
     """A Config from the settings a person gave; the protocol fills in the rest.
 
     Without a protocol, the embedded digits, which are not in the paper, get the short "demo"
-    schedule and every other set the paper's. Letter has rank 10, as in the paper.
+    schedule and every other set the paper's. Letter has rank 10, as in the paper. Ranks chosen
+    automatically go with the protocol "beyond" and students on "normal+noised".
     """
     settings = {key: value for key, value in settings.items() if value is not None}
     known = {f.name for f in fields(Config)}
@@ -211,7 +267,10 @@ def make_config(settings: Mapping[str, Any]) -> Config:
     dataset = settings.get("dataset", "digits")
     if dataset == "letter":
         settings = {"ranks": (10,), **settings}
-    protocol = settings.get("protocol", "demo" if dataset == "digits" else "paper")
+    usual = "demo" if dataset == "digits" else "paper"
+    if settings.get("ranks") == ():
+        settings, usual = {"sampler": "normal+noised", **settings}, "beyond"
+    protocol = settings.get("protocol", usual)
     if protocol not in CHOICES["protocol"]:
         Config(protocol=protocol)  # raises the error that names the choices
     return Config(**{**PROTOCOLS[protocol], "protocol": protocol, **settings})

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 import data_loaders
 
-from . import __version__, checkpoint, sampling, stages, train, tucker
+from . import __version__, checkpoint, samplers, sampling, stages, train
 from .config import Config, changes
 from .run_folder import Folder, open_folder
 
@@ -25,6 +25,17 @@ LABELS = {
     "kegnet": "Tucker + KegNet",
     "real": "Tucker + real inputs (ceiling)",
 }
+def approaches(config: Config) -> list[str]:
+    """What students are distilled on: the paper's approaches, the ceiling, and the sampler."""
+    more = [config.sampler] if config.sampler and config.sampler not in APPROACHES else []
+    return [*APPROACHES[:-1], *more, APPROACHES[-1]]
+
+
+def label(name: str) -> str:
+    """A stage's name in a table."""
+    return LABELS.get(name, f"Tucker + {name}")
+
+
 SOURCE = ("dataset", "label", "split_seed", "own_statistics")  # the settings of the data
 METRICS = ("stage", "epoch", "member", "loss", "cls_loss", "dec_loss", "div_loss", "score")
 
@@ -33,8 +44,9 @@ def _save_stack(path, model, done, **header):
     checkpoint.save_network(path, model, done.kept_theta, done.kept_state, **header)
 
 
-def _save_one(path, model, theta, **header):
-    checkpoint.save_network(path, model, theta[None], theta[None, :0], **header)
+def _save_tucker(path, model, theta, allocation, **header):
+    trials = [asdict(trial) for trial in allocation.trials] if allocation else []
+    checkpoint.save_network(path, model, theta[None], theta[None, :0], trials=trials, **header)
 
 
 def _save_generators(path, G, D, done, **header):
@@ -79,19 +91,21 @@ def run(config: Config, data, out, *, resume: bool = False, figures: bool = True
             "generators", lambda part: stages.extract(config, M, theta_M, part),
             _save_generators, checkpoint.load_generators,
         )  # fmt: skip
-        student, theta_0, _ = folder.stage(
-            "tucker", lambda part: tucker.compress(M, theta_M, config.ranks),
-            _save_one, checkpoint.load_network,
-        )  # fmt: skip
         kegnet = sampling.generated(G, theta_G, state_G, config.latent)
-        sources: dict[str, stages.Source] = {k: f(M.features) for k, f in stages.NOISE.items()}
-        sources |= {"kegnet": kegnet, "real": (data.x_train, data.x_val)}
+        student, theta_0, _ = folder.stage(
+            "tucker", lambda part: stages.compress(config, M, theta_M, kegnet),
+            _save_tucker, checkpoint.load_network,
+        )  # fmt: skip
         students = {"tucker": theta_0}
-        for name in APPROACHES:
+        for name in approaches(config):
 
             def distil(part, name=name):
+                real = name == "real"
+                source = (data.x_train, data.x_val) if real else samplers.make(
+                    name, M, theta_M, kegnet
+                )  # fmt: skip
                 return student, stages.distill(
-                    config, name, M, theta_M, student, theta_0[0], sources[name],
+                    config, name, M, theta_M, student, theta_0[0], source,
                     validation=(data.x_val, data.y_val), path=part,
                 )  # fmt: skip
 
@@ -103,9 +117,10 @@ def run(config: Config, data, out, *, resume: bool = False, figures: bool = True
     n_params = {"teacher": M.layout.size, "student": student.layout.size}
     result = {
         "dataset": data.name, "classes": list(data.class_names), "seed": config.seed,
-        "ranks": list(config.ranks), "protocol": config.protocol, "selection": config.selection,
+        "ranks": list(student.ranks), "protocol": config.protocol, "selection": config.selection,
         "changed": changes(config), "sampling": config.sampling, "n_params": n_params,
         "compression": n_params["teacher"] / n_params["student"],
+        "trials": folder.headers["tucker"]["trials"],
         **{key: {name: s[key] for name, s in scores.items()} for key in scores["teacher"]},
         "seconds": folder.every("seconds", 0.0), "versions": versions(),
     }  # fmt: skip
@@ -116,6 +131,8 @@ def run(config: Config, data, out, *, resume: bool = False, figures: bool = True
 
         ours = train.predict(student, students["kegnet"][0], None, data.x_test).argmax(-1)
         x_hat = kegnet(sampling.seeded(config.seed, "figures")[0], 2000)
+        if result["trials"]:
+            plots.save(plots.ranks(student.ranks, result["trials"]), out / "figures" / "ranks.png")
         plots.run_figures(out / "figures", histories, data, answers, ours, x_hat)
         if config.dataset == "digits":
             plots.digit_figures(
@@ -148,9 +165,9 @@ def table(result: dict) -> str:
     """The result as text: approach, parameters, compression, accuracy and agreement, seconds."""
     head = ["approach", "parameters", "compression", "accuracy %", "agreement %", "seconds"]
     rows: list[list[str]] = [head]
-    for name, label in LABELS.items():
+    for name in result["accuracy"]:
         n = result["n_params"]["teacher" if name == "teacher" else "student"]
-        cells = [label, f"{n:,}", f"{result['n_params']['teacher'] / n:.2f}x"]
+        cells = [label(name), f"{n:,}", f"{result['n_params']['teacher'] / n:.2f}x"]
         cells += [percent(result[key][name]) for key in ("accuracy", "agreement")]
         rows.append([*cells, f"{result['seconds'][name]:.1f}"])
     learnt = result["seconds"]["generators"]

@@ -117,6 +117,28 @@ def feature_distributions(real: np.ndarray, generated: np.ndarray, names) -> Fig
     return figure
 
 
+def ranks(chosen, trials: list[dict]) -> Figure:
+    """Where the rank went: every candidate by layer, the better the darker, the chosen one marked.
+
+    trials : dicts of `ranks.Trial`; the colour is the KL divergence after the first round.
+    """
+    figure = new_figure(6.2, 3.4)
+    ax = figure.subplots()
+    first = [t for t in trials if t["steps"] == trials[0]["steps"]]
+    values = np.log([t["kl"] for t in first])
+    low, span = values.min(), max(float(np.ptp(values)), 1e-9)
+    for value, trial in zip(values, first, strict=True):
+        shade = 0.35 + 0.55 * (value - low) / span
+        ax.plot(range(1, len(trial["ranks"]) + 1), trial["ranks"], color=str(shade), lw=1)
+    ax.plot(range(1, len(chosen) + 1), chosen, "o-", color="tab:red", label="chosen")
+    ax.plot([], [], color="0.5", lw=1, label="tried (the darker, the nearer to the teacher)")
+    ax.set(xlabel="dense layer, first to last", ylabel="rank", ylim=(0, None))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend(fontsize=8)
+    return figure
+
+
 def image_grid(images: np.ndarray, row_names, column_names, title: str) -> Figure:
     """Images (R, C, h, w), a row and a column label each."""
     R, C = images.shape[:2]

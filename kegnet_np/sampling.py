@@ -13,6 +13,32 @@ from .models import NormalisedMLP, generator_input
 
 Sampler = Callable[[np.random.Generator, int], np.ndarray]
 
+SAMPLERS = {
+    "uniform": "every feature U(−1, 1), the paper's baseline",
+    "normal": "every feature N(0, 1), the paper's baseline",
+    "wide": "every feature U(−√3, √3): uniform, with the variance of standardised data",
+    "kegnet": "samples of the generators (Yoo et al., 2019)",
+    "noised": "√(1 − s²) x̂ + s ε, from a generator's sample (s = 0) to noise (s = 1), s ~ U(0, 1)",
+    "energy": "Langevin samples of exp(logsumexp M(x)) N(x; 0, I): where the teacher is sure",
+}
+LEARNT = ("kegnet", "noised")  # those that need generators
+
+
+def parts(names: str) -> list[str]:
+    """The samplers of "NAME+NAME..."; a name may stand twice, for twice the share."""
+    made = names.split("+")
+    for name in made:
+        if name not in SAMPLERS:
+            raise ValueError(
+                f"sampler is {names!r}, expected NAME or NAME+NAME..., of {', '.join(SAMPLERS)}"
+            )
+    return made
+
+
+def needs_generators(names: str) -> bool:
+    """Whether one of the samplers in ``names`` draws from learnt generators."""
+    return any(name in LEARNT for name in parts(names))
+
 
 def seeded(seed: int, purpose: str, members: int = 1) -> list[np.random.Generator]:
     """One independent generator per member: streams of (seed, purpose, member) never overlap."""

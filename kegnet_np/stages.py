@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from . import losses, sampling, train
+from . import losses, ranks, samplers, sampling, train, tucker
 from .config import Config
 from .fit import Schedule, Training, fit
 from .models import Classifier, NormalisedMLP, decoder, generator
 
 Source = sampling.Sampler | tuple[np.ndarray, np.ndarray]  # what a student sees: see `distill`
-NOISE = {"uniform": sampling.uniform, "normal": sampling.normal}
 
 
 def teach(config: Config, data, path: Path | None = None) -> tuple[Classifier, Training]:
@@ -66,6 +65,31 @@ def extract(
     return G, D, fit(training, run_epoch, schedule, name="generators", path=path)
 
 
+def compress(
+    config: Config, M: Classifier, theta_M: np.ndarray, generated: sampling.Sampler | None = None
+) -> tuple[Classifier, np.ndarray, ranks.Allocation | None]:
+    """The student's form and where it starts; with ranks auto, where the rank goes.
+
+    theta_M (P,) : the teacher. generated : for samplers that draw from generators.
+    Returns the model, theta_0 (P',), and the `ranks.Allocation` or None.
+    """
+    names = config.sampler or "normal"
+    found = None
+    if config.ranks and config.init == "weights":
+        return *tucker.compress(M, theta_M, config.ranks), None
+    sampler = samplers.make(names, M, theta_M, generated)
+    if not config.ranks and config.agreement is not None:
+        found = ranks.smallest(M, theta_M, config.agreement, sampler, config.seed)
+    elif not config.ranks:
+        budget = config.params or int(M.layout.size / (config.compression or 8))
+        found = ranks.allocate(M, theta_M, budget, sampler, config.seed)
+    chosen = found.ranks if found else config.ranks
+    if config.init == "weights":
+        return *tucker.compress(M, theta_M, chosen), found
+    x = sampler(sampling.seeded(config.seed, "fit")[0], ranks.FITTED)
+    return *tucker.fit_layers(M, theta_M, chosen, x), found
+
+
 def distill(
     config: Config,
     approach: str,
@@ -95,7 +119,7 @@ def distill(
     def target_of(x):
         return losses.softmax(train.forward(M, p_M, x))
 
-    learnt = not isinstance(source, tuple) and approach not in NOISE
+    learnt = any(name in sampling.LEARNT for name in approach.split("+"))
     n = config.pool_per_generator * config.generators if learnt else config.noise_pool
     epochs = config.student_epochs if learnt else config.noise_epochs
     if isinstance(source, tuple):

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 import data_loaders
 
-from . import checkpoint, run_folder, sampling, stages, train, tucker
+from . import checkpoint, run_folder, samplers, sampling, stages, train
 from .config import Config, make_config
 from .experiment import APPROACHES, versions
 from .models import Classifier, generator
@@ -92,26 +92,27 @@ def work(job: Job, config: Config, data, inputs: list[dict], part: Path | None) 
             P, Q = G.layout.size, G.state_layout.size
             arrays = {"theta": done.kept_theta[:, :P], "state": done.kept_state[:, :Q]}
             return arrays, _trained(G, done)
-        student, theta_0 = tucker.compress(M, theta_M, config.ranks)
+        student, theta_0, _ = stages.compress(config, M, theta_M)
         if job.stage == "tucker":
             stack = theta_0[None]
             header = {"n_params": student.layout.size, "seconds": 0.0, "kept_epoch": [0]}
             return {"theta": stack}, _score(student, stack, M, theta_M, data) | header
         done = stages.distill(
-            config, job.stage, M, theta_M, student, theta_0, _source(job, config, data, inputs),
+            config, job.stage, M, theta_M, student, theta_0, _source(job, config, data, M, inputs),
             validation=(data.x_val, data.y_val), path=part,
         )  # fmt: skip
         scores = _score(student, done.kept_theta, M, theta_M, data)
         return {"theta": done.kept_theta}, scores | _trained(student, done)
 
 
-def _source(job: Job, config: Config, data, inputs) -> stages.Source:
+def _source(job: Job, config: Config, data, M: Classifier, inputs) -> stages.Source:
     if job.stage == "real":
         return data.x_train, data.x_val
-    if job.stage == "kegnet":
+    learnt = None
+    if sampling.needs_generators(job.stage):
         G = generator(config.latent, data.classes, data.features)
-        return sampling.generated(G, inputs[1]["theta"], inputs[1]["state"], config.latent)
-    return stages.NOISE[job.stage](data.features)
+        learnt = sampling.generated(G, inputs[1]["theta"], inputs[1]["state"], config.latent)
+    return samplers.make(job.stage, M, inputs[0]["theta"], learnt)
 
 
 def _score(model, theta, M, theta_M, data) -> dict:

@@ -65,7 +65,7 @@ def test_a_folder_for_a_file_and_an_altered_download_are_refused(folder, monkeyp
     (["--ranks", "-5"], "ranks is (-5,), expected positive integers"),
     (["--ranks", "101"], "ranks holds 101, expected integers from 1 to the width, 100"),
     (["--ranks", "9", "--hidden", "8"], "the width, 8"),
-    (["--ranks", "5,x"], "'5,x', expected R or R1,R2,..."),
+    (["--ranks", "5,x"], "'5,x', expected R, R1,R2,... such as 16,10,5, or auto"),
     (["--ranks", "1,2,3,4", "--depth", "2"], "ranks has 4 entries, expected 1 to 3"),
     (["--teacher-lr", "-0.1"], "teacher_lr is -0.1, expected a number more than 0"),
     (["--generator-lr", "0"], "generator_lr is 0.0, expected a number more than 0"),

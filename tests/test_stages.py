@@ -8,6 +8,7 @@ import pytest
 
 import data_loaders
 from kegnet_np import checkpoint, cli, experiment, stages
+from kegnet_np.sampling import uniform
 
 
 def variant(finished, folder, **settings):
@@ -43,7 +44,7 @@ def test_an_epoch_has_as_many_steps_on_fresh_samples_as_on_a_pool(finished, samp
     M, theta_M, _ = checkpoint.load_teacher(finished.stages["teacher"])
     settings = {"sampling": sampling, "noise_pool": 70, "student_batch": 20, "selection": "last"}
     config = cli.read_config({"config": finished.settings, **settings})
-    done = stages.distill(config, "uniform", M, theta_M, M, theta_M, stages.NOISE["uniform"](4))
+    done = stages.distill(config, "uniform", M, theta_M, M, theta_M, uniform(4))
     assert (done.epoch, done.adam.t) == (8, 8 * 4)  # of 20, 20, 20 and 10 or 20 samples
 
 
@@ -59,4 +60,4 @@ def test_real_validation_without_validation_rows_is_an_error(finished):
     M, theta_M, _ = checkpoint.load_teacher(finished.stages["teacher"])
     config = cli.read_config({"config": finished.settings, "selection": "real-validation"})
     with pytest.raises(ValueError, match=re.escape("needs (x, labels)")):
-        stages.distill(config, "uniform", M, theta_M, M, theta_M, stages.NOISE["uniform"](4))
+        stages.distill(config, "uniform", M, theta_M, M, theta_M, uniform(4))
