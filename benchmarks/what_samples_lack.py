@@ -1,12 +1,13 @@
 """Why do KegNet's samples teach less than noise? What each kind of samples looks like, and a test.
 
     kegnet table --protocol fair --teachers 3 --out tables/fair
-    python benchmarks/what_samples_lack.py tables/fair
+    python benchmarks/what_samples_lack.py tables/fair    # without the folder: only the pages again
 
 For every teacher of the table's folder: the measures of `kegnet_np.diagnose` of uniform, normal,
 generated and real inputs; then students on samples in which one property is set to the real one
 (they know of the data what their name says, and are no method). Pendigits at rank 5, where noise
-loses most, under the table's own settings. Writes results/samples.json and results/samples.md.
+loses most, under the table's own settings. Writes results/samples.json, and from it
+results/samples.md and the block of README.md.
 """
 
 import json
@@ -85,12 +86,11 @@ def main(folder):
             print(dataset, seed, name, np.round(scores, 3), flush=True)
     result = {"settings": described["settings"], "measures": measures, "students": students}
     checkpoint.write_text("results/samples.json", json.dumps(result, indent=1) + "\n")
-    checkpoint.write_text("results/samples.md", page(result))
 
 
-def page(result):
-    """The tables of results/samples.json as Markdown."""
-    parts = ["# What the samples lack"]
+def measures(result):
+    """A Markdown table of the measures for every data set, by its name."""
+    parts = {}
     for dataset in dict.fromkeys(m["dataset"] for m in result["measures"]):
         rows = [m for m in result["measures"] if m["dataset"] == dataset]
         names = list(dict.fromkeys(m["samples"] for m in rows))
@@ -98,17 +98,35 @@ def page(result):
         for key, label in diagnose.MEASURES.items():
             values = [[m[key] for m in rows if m["samples"] == name] for name in names]
             out.append([label] + [f"{np.mean(v):.2f} ± {np.std(v, ddof=1):.2f}" for v in values])
-        parts.append(report.to_markdown(out))
+        parts[dataset] = report.to_markdown(out)
+    return parts
+
+
+def students(result):
+    """A Markdown table of the students on samples with one property of the real inputs."""
     out = [[f"students on {STUDENTS[0]} at rank {STUDENTS[1]}", "test accuracy, %"]]
     for name in dict.fromkeys(s["samples"] for s in result["students"]):
         values = [s["accuracy"] for s in result["students"] if s["samples"] == name]
         out.append([name, report.cell(report.interval(values))])
-    parts.append(report.to_markdown(out))
-    return "\n\n".join(parts) + "\n"
+    return report.to_markdown(out)
+
+
+def pages(result, readme):
+    """What is generated from results/samples.json: file name -> text."""
+    tables, last = measures(result), students(result)
+    page = "\n\n".join(["# What the samples lack", *tables.values(), last]) + "\n"
+    block = f"\n{tables[STUDENTS[0]]}\n\n{last}\n"
+    return {
+        "results/samples.md": page, "README.md": report.with_block(readme, "results/samples", block)
+    }  # fmt: skip
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) > 2:
         raise SystemExit(__doc__)
-    with threadpool_limits(1, user_api="blas"):
-        main(Path(sys.argv[1]))
+    if len(sys.argv) == 2:
+        with threadpool_limits(1, user_api="blas"):
+            main(Path(sys.argv[1]))
+    result = json.loads(Path("results/samples.json").read_text())
+    for name, text in pages(result, Path("README.md").read_text()).items():
+        checkpoint.write_text(name, text)

@@ -15,7 +15,7 @@ MEASURES = {
     "confidence": "teacher's confidence, mean",
     "ambiguous": "share of ambiguous samples",
     "balance": "balance of the teacher's answers",
-    "correlation": "mean |correlation| of two features",
+    "correlation": "absolute correlation of two features, mean",
     "likeness": "likeness of the correlations to the real ones",
     "dimensions": "effective dimensions",
     "distance": "distance from a real row to the nearest sample",
