@@ -23,6 +23,7 @@ EXAMPLES = {
     "--generator-file generators.npz --out students.npz",
     "evaluate": "kegnet evaluate --model students.npz --teacher teacher.npz",
     "table": "kegnet table --protocol fair --teachers 3 --jobs 2 --out tables/fair",
+    "frontier": "kegnet frontier --teachers 3 --compressions 8,12 --jobs 2 --out frontiers/all",
     "info": "kegnet info teacher.npz",
 }
 HELP = {
@@ -33,6 +34,7 @@ HELP = {
     "distill": "train students on the teacher's answers to samples",
     "evaluate": "accuracy on a test set, and agreement with the teacher",
     "table": "the paper's table: data sets, approaches, teachers and students as a grid",
+    "frontier": "accuracy against parameters, by sampler, with ranks chosen without data",
     "info": "print what a checkpoint holds",
 }
 
@@ -78,18 +80,27 @@ def make_parser() -> argparse.ArgumentParser:
             "--generator-file", metavar="FILE",
             help="from kegnet extract, for --sampler kegnet and noised",
         )  # fmt: skip
-    table = made["table"]
-    table.add_argument(
-        "--datasets", metavar="NAMES", help="A,B,... (default: shuttle,pendigits,letter)"
+    for name in ("table", "frontier"):
+        grid = made[name]
+        number: dict[str, typing.Any] = {"type": int, "metavar": "N"}
+        grid.add_argument(
+            "--datasets", metavar="NAMES", help="A,B,... (default: shuttle,pendigits,letter)"
+        )
+        grid.add_argument("--teachers", help="teachers a set (default: 1)", **number)
+        grid.add_argument("--seeds", dest="students", help="same as --students", **number)
+        grid.add_argument("--jobs", help="processes (default: 1)", **number)
+        grid.add_argument(
+            "--dask", metavar="ADDRESS", help="use this Dask scheduler, such as tcp://10.0.0.1:8786"
+        )
+        grid.add_argument("--out", metavar="DIR", help=f"its folder (default: {name}s/PROTOCOL)")
+        grid.add_argument("--resume", action="store_true", help="go on with what is in the folder")
+    made["frontier"].add_argument(
+        "--compressions", metavar="C1,C2,...",
+        help="how many times smaller; SET:C for one data set (default: 2,4,8,12,16,24,40)",
     )
-    table.add_argument("--teachers", type=int, metavar="N", help="teachers a set (default: 1)")
-    table.add_argument("--seeds", type=int, dest="students", metavar="N", help="same as --students")
-    table.add_argument("--jobs", type=int, metavar="N", help="processes (default: 1)")
-    table.add_argument(
-        "--dask", metavar="ADDRESS", help="use this Dask scheduler, such as tcp://10.0.0.1:8786"
+    made["frontier"].add_argument(
+        "--samplers", metavar="NAMES", help="(default: normal,kegnet,normal+noised)"
     )
-    table.add_argument("--out", metavar="DIR", help="its folder (default: tables/PROTOCOL)")
-    table.add_argument("--resume", action="store_true", help="go on with the table in the folder")
     made["evaluate"].add_argument("--model", metavar="FILE", required=True, help="what to evaluate")
     made["info"].add_argument("file", metavar="FILE")
     for name in ("teach", "extract", "compress", "distill"):
@@ -104,7 +115,7 @@ def _add_settings(parser, command):
     chosen = [
         f for f in fields(Config)
         if command == "run" or command in f.metadata["stages"]
-        or (command == "table" and f.name not in ("dataset", "label"))
+        or (command in ("table", "frontier") and f.name not in ("dataset", "label"))
     ]  # fmt: skip
     for f in chosen:
         flag, kind = "--" + f.name.replace("_", "-"), hints[f.name]
@@ -196,7 +207,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"kegnet {command}: error: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        more = "; go on with --resume" if command in ("run", "table") else ""
+        more = "; go on with --resume" if command in ("run", "table", "frontier") else ""
         print(f"kegnet {command}: interrupted{more}", file=sys.stderr)
         return 130
     return 0

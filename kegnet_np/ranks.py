@@ -11,8 +11,9 @@ student. What does is a short distillation: a few hundred steps order candidates
 thousand do.
 """
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -46,6 +47,7 @@ class Allocation:
     ranks: tuple[int, ...]
     n_params: int
     trials: tuple[Trial, ...]
+    seconds: float = field(default=0.0, compare=False)
 
     @property
     def agreement(self) -> float:
@@ -66,6 +68,16 @@ def largest_rank(model: Classifier, budget: int) -> int:
             f"budget is {budget:,} parameters, expected at least {least:,}: rank 1 in every layer"
         )
     fits = [r for r in range(1, model.hidden + 1) if n_params(model, (r,)) <= budget]
+    return fits[-1]
+
+
+def smaller_mlp(model: Classifier, budget: int, depth: int = 3) -> Classifier:
+    """The plain rival of a compressed student: an ordinary, narrower MLP within the budget."""
+    rivals = [Classifier(model.features, model.classes, h, depth, model.dropout)
+              for h in range(1, 4 * model.hidden)]  # fmt: skip
+    fits = [rival for rival in rivals if rival.layout.size <= budget]
+    if not fits:
+        raise ValueError(f"budget is {budget:,} parameters, expected at least those of width 1")
     return fits[-1]
 
 
@@ -131,6 +143,7 @@ def allocate(
     -------
     An `Allocation`.
     """
+    start = time.monotonic()
     (rng,) = sampling.seeded(seed, "ranks")
     p_M = M.layout.views(theta_M)
     x = sampler(rng, HELD_OUT + BATCH * max(steps for _, steps in ROUNDS))
@@ -142,7 +155,8 @@ def allocate(
         tried = [_try(M, theta_M, c, x, target, steps, rng) for c in candidates]
         trials += tried
         candidates = [t.ranks for t in sorted(tried, key=lambda t: t.kl)]
-    return Allocation(candidates[0], n_params(M, candidates[0]), tuple(trials))
+    best, seconds = candidates[0], time.monotonic() - start
+    return Allocation(best, n_params(M, best), tuple(trials), seconds)
 
 
 def smallest(

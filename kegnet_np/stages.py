@@ -107,7 +107,7 @@ def distill(
     Parameters
     ----------
     approach : its name; seeds the students' random numbers.
-    M, theta_M (P,) : the teacher. student, theta_0 (P',) : where every student starts.
+    M, theta_M (P,) : the teacher. student, theta_0 (P',) : where every student starts, or (S, P').
     source : what the students see. A sampler: each student gets a pool of its own, or its own
         fresh samples. Or real inputs for training and for selection, (N, D) each, without labels:
         the ceiling.
@@ -146,7 +146,7 @@ def distill(
         config.student_lr, config.student_batch, epochs, patience, config.student_min_epochs,
         config.cosine,
     )  # fmt: skip
-    theta = np.stack([theta_0] * config.students)
+    theta = theta_0 if theta_0.ndim == 2 else np.stack([theta_0] * config.students)
     training = Training(theta, theta[:, :0], rngs, schedule.lr)
     trained = student if config.student_dropout else replace(student, dropout=0.0)
     run_epoch = train.classifier_epoch(trained, losses.kl, batches)

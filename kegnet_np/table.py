@@ -1,4 +1,4 @@
-"""The paper's table as a grid of independent jobs: data set × rank × teacher × approach.
+"""Grids of independent jobs, such as the paper's table: data set × rank × teacher × approach.
 
 Each job is a pure function of its settings and of arrays that earlier jobs made, so it can run in
 any process, on any machine, in any order; what it returns is kept in a file of its own, and a table
@@ -9,52 +9,69 @@ their students.
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 import data_loaders
 
-from . import checkpoint, run_folder, samplers, sampling, stages, train
+from . import checkpoint, ranks, run_folder, samplers, sampling, stages, train
 from .config import Config, make_config
 from .experiment import APPROACHES, versions
 from .models import Classifier, generator
 
+MLP_SAMPLER = "normal+noised"
 RANKS = {"shuttle": (5,), "pendigits": (5, 10), "letter": (10,)}  # the paper's
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job of the grid. ``stage`` is "teacher", "generators", "tucker" or an approach."""
+    """One job of the grid.
+
+    ``stage`` is "teacher", "generators", "tucker", "real" or the name of a sampler; in a grid of
+    compressions (`frontier`) also "ranks" or "mlp".
+    """
 
     dataset: str
     teacher: int  # the seed of the teacher, of its generators and of its students
     stage: str
     rank: int = 0  # of the students; 0 for what comes before them
+    compression: float = 0.0  # of students with ranks of their own, chosen by the stage "ranks"
 
     @property
     def name(self) -> str:
         """The job's file name, without an ending."""
-        rank = f"-rank{self.rank}" if self.rank else ""
-        return f"{Path(self.dataset).stem}-{self.teacher}{rank}-{self.stage}"
+        size = f"-rank{self.rank}" if self.rank else ""
+        size += f"-{self.compression:g}x" if self.compression else ""
+        return f"{Path(self.dataset).stem}-{self.teacher}{size}-{self.stage}"
+
+    @property
+    def sampler(self) -> str:
+        """The sampler whose samples the job's students see; empty if there is none."""
+        named = self.stage not in ("teacher", "generators", "ranks", "tucker", "real", "mlp")
+        return self.stage if named else MLP_SAMPLER if self.stage == "mlp" else ""
 
     def needs(self) -> list["Job"]:
         """The jobs whose arrays this one takes."""
-        before = [] if self.stage == "teacher" else ["teacher"]
-        before += ["generators"] if self.stage == "kegnet" else []
-        return [Job(self.dataset, self.teacher, stage) for stage in before]
+        before = [] if self.stage == "teacher" else [Job(self.dataset, self.teacher, "teacher")]
+        if self.sampler and sampling.needs_generators(self.sampler):
+            before.append(Job(self.dataset, self.teacher, "generators"))
+        if self.compression and self.stage not in ("ranks", "mlp"):
+            before.append(replace(self, stage="ranks"))
+        return before
 
 
-def waves(datasets: Iterable[str], teachers: int, seed: int, ranks=None) -> list[list[Job]]:
+def waves(datasets: Iterable[str], teachers: int, seed: int, every=None) -> list[list[Job]]:
     """The jobs of the table in three waves; a wave needs only what earlier ones made.
 
-    ``teachers`` have the seeds seed, seed + 1, ...; ``ranks`` (a tuple for every set) replaces
-    those of the paper.
+    ``teachers`` have the seeds seed, seed + 1, ...; ``every`` (ranks for all sets) replaces those
+    of the paper.
     """
     datasets = list(datasets)
-    for name, given in (("datasets", [Path(d).stem for d in datasets]), ("ranks", ranks or (5,))):
+    for name, given in (("datasets", [Path(d).stem for d in datasets]), ("ranks", every or (5,))):
         if len(set(given)) < len(given) or not all(given):
             raise ValueError(f"{name} is {given}, expected different names, or ranks of at least 1")
     made: list[list[Job]] = [[], [], []]
@@ -62,7 +79,7 @@ def waves(datasets: Iterable[str], teachers: int, seed: int, ranks=None) -> list
         for teacher in range(seed, seed + teachers):
             made[0].append(Job(dataset, teacher, "teacher"))
             made[1].append(Job(dataset, teacher, "generators"))
-            for rank in ranks or RANKS.get(dataset, (5,)):
+            for rank in every or RANKS.get(dataset, (5,)):
                 made[2] += [Job(dataset, teacher, s, rank) for s in ("tucker", *APPROACHES)]
     made[2].sort(key=lambda job: job.stage != "kegnet")  # the longest first
     return made
@@ -70,14 +87,16 @@ def waves(datasets: Iterable[str], teachers: int, seed: int, ranks=None) -> list
 
 def config_of(job: Job, settings: dict) -> Config:
     """The job's settings: those of the table with its own data set, teacher and rank."""
-    ranks = {"ranks": (job.rank,)} if job.rank else {}
-    return make_config({**settings, **ranks, "dataset": job.dataset, "seed": job.teacher})
+    size: dict[str, Any] = {"ranks": (job.rank,)} if job.rank else {}
+    if job.compression:
+        size = {"ranks": (), "compression": job.compression}
+    return make_config({**settings, **size, "dataset": job.dataset, "seed": job.teacher})
 
 
-def work(job: Job, config: Config, data, inputs: list[dict], part: Path | None) -> tuple:
+def work(job: Job, config: Config, data, inputs: dict[str, dict], part: Path | None) -> tuple:
     """Do a job: (its arrays, its header of JSON values). Runs in a worker.
 
-    data : the `data_loaders.Dataset`. inputs : the arrays of `Job.needs`, in that order.
+    data : the `data_loaders.Dataset`. inputs : the arrays of `Job.needs`, by stage.
     part : where a job under way keeps a checkpoint; None where there is no shared disk.
     """
     with threadpool_limits(1, user_api="blas"):
@@ -86,17 +105,21 @@ def work(job: Job, config: Config, data, inputs: list[dict], part: Path | None) 
             scores = _score(M, done.kept_theta, M, done.kept_theta[0], data)
             return {"theta": done.kept_theta[0]}, scores | _trained(M, done)
         M = Classifier(data.features, data.classes, config.hidden, config.depth, config.dropout)
-        theta_M = inputs[0]["theta"]
+        theta_M = inputs["teacher"]["theta"]
         if job.stage == "generators":
             G, _, done = stages.extract(config, M, theta_M, part)
             P, Q = G.layout.size, G.state_layout.size
             arrays = {"theta": done.kept_theta[:, :P], "state": done.kept_state[:, :Q]}
             return arrays, _trained(G, done)
-        student, theta_0, _ = stages.compress(config, M, theta_M)
-        if job.stage == "tucker":
+        student, theta_0, found = _start(job, config, M, theta_M, inputs)
+        if job.stage in ("tucker", "ranks"):
             stack = theta_0[None]
             header = {"n_params": student.layout.size, "seconds": 0.0, "kept_epoch": [0]}
-            return {"theta": stack}, _score(student, stack, M, theta_M, data) | header
+            if found:
+                trials = [asdict(trial) for trial in found.trials]
+                header |= {"ranks": found.ranks, "trials": trials, "seconds": found.seconds}
+            arrays = {"theta": stack, "ranks": np.array(student.ranks)}
+            return arrays, _score(student, stack, M, theta_M, data) | header
         done = stages.distill(
             config, job.stage, M, theta_M, student, theta_0, _source(job, config, data, M, inputs),
             validation=(data.x_val, data.y_val), path=part,
@@ -109,10 +132,22 @@ def _source(job: Job, config: Config, data, M: Classifier, inputs) -> stages.Sou
     if job.stage == "real":
         return data.x_train, data.x_val
     learnt = None
-    if sampling.needs_generators(job.stage):
-        G = generator(config.latent, data.classes, data.features)
-        learnt = sampling.generated(G, inputs[1]["theta"], inputs[1]["state"], config.latent)
-    return samplers.make(job.stage, M, inputs[0]["theta"], learnt)
+    if G := inputs.get("generators"):
+        model = generator(config.latent, data.classes, data.features)
+        learnt = sampling.generated(model, G["theta"], G["state"], config.latent)
+    return samplers.make(job.sampler, M, inputs["teacher"]["theta"], learnt)
+
+
+def _start(job: Job, config: Config, M: Classifier, theta_M, inputs):
+    """The students' model, where they start, and the allocation that was made for it, if any."""
+    if job.stage == "mlp":
+        model = ranks.smaller_mlp(M, int(M.layout.size / job.compression))
+        rngs = sampling.seeded(config.seed, "mlp init", config.students)
+        return model, np.stack([model.init(rng)[0] for rng in rngs]), None
+    if chosen := inputs.get("ranks"):
+        student = replace(M, ranks=tuple(chosen["ranks"].tolist()))
+        return student, chosen["theta"][0], None
+    return stages.compress(replace(config, sampler="normal"), M, theta_M)
 
 
 def _score(model, theta, M, theta_M, data) -> dict:
@@ -160,6 +195,7 @@ def run(grid: list[list[Job]], settings: dict, load, out, *, jobs: int = 1, dask
             report(f"{count}/{total} {job.name}: {header['seconds']:.0f} s")
     cells = [
         {"dataset": job.dataset, "teacher": job.teacher, "rank": job.rank, "stage": job.stage}
+        | ({"compression": job.compression} if job.compression else {})
         | {k: v for k, v in checkpoint.load(_file(out, job), "table")[1].items() if k not in _OWN}
         for wave in grid for job in wave
     ]  # fmt: skip
@@ -179,8 +215,8 @@ def _file(out: Path, job: Job) -> Path:
     return out / "cells" / f"{job.name}.npz"
 
 
-def _inputs(out: Path, job: Job) -> list[dict[str, np.ndarray]]:
-    return [checkpoint.load(_file(out, need), "table")[0] for need in job.needs()]
+def _inputs(out: Path, job: Job) -> dict[str, dict[str, np.ndarray]]:
+    return {need.stage: checkpoint.load(_file(out, need), "table")[0] for need in job.needs()}
 
 
 def _call(arguments: tuple) -> tuple:

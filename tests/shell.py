@@ -56,7 +56,7 @@ def kegnet(*arguments) -> tuple[int, str, str]:
 def accepted(*arguments) -> str:
     """Stdout of a command that must succeed and have nothing to say on stderr."""
     code, out, err = kegnet(*arguments)
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, ""), err
     return out
 
 

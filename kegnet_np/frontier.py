@@ -1,0 +1,194 @@
+"""How far can compression go with no data? Accuracy against parameters, by sampler.
+
+The grid of `table` with compressions in place of ranks: for every teacher and compression the
+ranks are chosen once, on normal noise, and the students of all samplers start from there. Beside
+them real inputs, the ceiling, and the plain rival: an ordinary smaller MLP.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from . import report
+from .checkpoint import write_text
+from .models import Classifier
+from .plots import new_figure, save
+from .ranks import n_params
+from .sampling import parts
+from .table import MLP_SAMPLER, Job
+
+COMPRESSIONS = (2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 40.0)
+SAMPLERS = ("normal", "kegnet", "normal+noised")
+LABELS = {"real": "real inputs (ceiling)", "mlp": f"smaller MLP, {MLP_SAMPLER}"}
+PAPER = {  # accuracy in percent and compression, as reported (Yoo et al., 2019, Table 2)
+    "shuttle": (94.21, 8.17), "pendigits": (82.62, 8.07), "letter": (77.73, 4.13),
+}  # fmt: skip
+WITHIN = (1, 3)  # points below the teacher
+
+
+def waves(
+    models: Mapping[str, Classifier], compressions: Mapping[str, Sequence[float]],
+    samplers: Sequence[str], teachers: int, seed: int,
+) -> list[list[Job]]:  # fmt: skip
+    """The jobs in four waves: teachers, generators, ranks, students.
+
+    models : the teacher's model for each data set. compressions : for each data set; those beyond
+        rank 1 everywhere are left to the smaller MLP.
+    """
+    for dataset in models:
+        given = list(compressions[dataset])
+        if not given or min(given) <= 1 or len(set(given)) < len(given):
+            raise ValueError(f"compressions is {given}, expected different numbers above 1")
+    for names in samplers:
+        parts(names)
+    made: list[list[Job]] = [[], [], [], []]
+    for dataset, M in models.items():
+        for teacher in range(seed, seed + teachers):
+            made[0].append(Job(dataset, teacher, "teacher"))
+            made[1].append(Job(dataset, teacher, "generators"))
+            for c in compressions[dataset]:
+                job = [Job(dataset, teacher, stage, 0, c) for stage in (*samplers, "real", "mlp")]
+                if M.layout.size / c < n_params(M, (1,)):
+                    job = job[-1:]
+                else:
+                    made[2].append(Job(dataset, teacher, "ranks", 0, c))
+                made[3] += job
+    return made
+
+
+def entry(result: dict, dataset: str, compression: float, stage: str, key="accuracy") -> dict:
+    """`report.interval` of a cell of the frontier; empty if the grid has no such jobs."""
+    values = [
+        c[key] for c in result["cells"]
+        if (c["dataset"], c.get("compression"), c["stage"]) == (dataset, compression, stage)
+    ]  # fmt: skip
+    return report.interval(values) if values else {}
+
+
+def _axes(result: dict) -> tuple[list[str], list[float], list[str]]:
+    cells = [c for c in result["cells"] if c.get("compression") and c["stage"] != "ranks"]
+    keys = ("dataset", "compression", "stage")
+    datasets, sizes, stages = (list(dict.fromkeys(c[key] for c in cells)) for key in keys)
+    return datasets, sorted(sizes), stages
+
+
+def rows(result: dict, dataset: str, key: str = "accuracy") -> list[list[str]]:
+    """Header, and a row per compression: parameters, then a cell per sampler, ceiling and rival."""
+    _, sizes, stages = _axes(result)
+    out = [[f"{dataset}: {report.KEYS[key]}, %", "parameters"]]
+    out[0] += [LABELS.get(stage, stage) for stage in stages]
+    for c in sizes:
+        counts = [
+            e["n_params"] for e in result["cells"]
+            if (e["dataset"], e.get("compression")) == (dataset, c) and e["stage"] != "ranks"
+        ]  # fmt: skip
+        if counts:
+            cells = [entry(result, dataset, c, stage, key) for stage in stages]
+            row = [f"{c:g}x", f"{min(counts):,} to {max(counts):,}"]
+            out.append(row + [report.cell(e) if e else "" for e in cells])
+    return out
+
+
+def within(result: dict) -> list[list[str]]:
+    """The largest compression of the grid whose mean is within 1, within 3 points of the teacher.
+
+    Every smaller compression of the grid must be within, too.
+    """
+    datasets, sizes, stages = _axes(result)
+    out = [["largest compression within"] + [LABELS.get(stage, stage) for stage in stages]]
+    for dataset in datasets:
+        teacher = report.interval(report.values_of(result, dataset, 0, "teacher", "accuracy"))
+        for points in WITHIN:
+            out.append([f"{dataset}: {points} point{'s' * (points > 1)} of the teacher"])
+            for stage in stages:
+                best = "none"
+                for c in sizes:
+                    found = entry(result, dataset, c, stage)
+                    if found and found["mean"] < teacher["mean"] - points / 100:
+                        break
+                    best = f"{c:g}x" if found else best
+                out[-1].append(best)
+    return out
+
+
+def chosen(result: dict) -> list[list[str]]:
+    """The ranks chosen, by data set, compression and teacher."""
+    out = [["data set", "compression", "teacher", "parameters", "ranks, first layer to last", "s"]]
+    for c in result["cells"]:
+        if c["stage"] == "ranks":
+            out.append([c["dataset"], f"{c['compression']:g}x", str(c["teacher"]),
+                        f"{c['n_params']:,}", ", ".join(map(str, c["ranks"])),
+                        f"{c['seconds']:.0f}"])  # fmt: skip
+    return out
+
+
+def figure(result: dict):
+    """Accuracy against parameters, an axis per data set, a line per sampler with intervals."""
+    datasets, sizes, stages = _axes(result)
+    fig = new_figure(max(3.4 * len(datasets), 5), 3.6)
+    for ax, dataset in zip(fig.subplots(1, len(datasets), squeeze=False)[0], datasets, strict=True):
+        n_M = next(c["n_params"] for c in result["cells"]
+                   if (c["dataset"], c["stage"]) == (dataset, "teacher"))  # fmt: skip
+        for i, stage in enumerate(stages):
+            found = [(n_M / c, entry(result, dataset, c, stage)) for c in sizes]
+            found = [(n, e) for n, e in found if e]
+            half = [100 * (e["half"] or 0) for _, e in found]
+            style = {"real": "k--", "mlp": "C7:"}.get(stage, f"C{i}-")
+            ax.errorbar([n for n, _ in found], [100 * e["mean"] for _, e in found], half,
+                        fmt=style, marker="o", ms=3, capsize=2, lw=1.2,
+                        label=LABELS.get(stage, stage))  # fmt: skip
+        teacher = report.interval(report.values_of(result, dataset, 0, "teacher", "accuracy"))
+        ax.axhline(100 * teacher["mean"], color="0.5", lw=1, label="teacher")
+        if dataset in PAPER:
+            accuracy, c = PAPER[dataset]
+            ax.plot(n_M / c, accuracy, "r*", ms=9, label="KegNet, as reported")
+        low = min(100 * entry(result, dataset, c, s).get("mean", 1) for c in sizes for s in stages)
+        ax.set(xscale="log", xlabel="parameters", title=dataset, ylim=(max(0, low - 5), 101))
+    fig.axes[0].set_ylabel("test accuracy, %")
+    fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3,
+               fontsize=8)  # fmt: skip
+    return fig
+
+
+def tables(result: dict) -> list[list[list[str]]]:
+    """All tables: accuracy and agreement by set, the largest compressions, the ranks."""
+    by_set = [rows(result, d, key) for d in _axes(result)[0] for key in ("accuracy", "agreement")]
+    return [*by_set, within(result), chosen(result)]
+
+
+def note(result: dict) -> str:
+    """What the numbers are."""
+    trained = [c for c in result["cells"] if c["stage"] == "real"]
+    teachers, students = len({c["teacher"] for c in trained}), len(trained[0]["accuracy"])
+    settings = ", ".join(f"{k} {v}" for k, v in result["settings"].items())
+    return (
+        f"{settings}; teachers: {teachers}, students of each: {students}; ± is half a 95% t "
+        f"interval over {'the teachers’ means' if teachers > 1 else 'one teacher’s students'}"
+    )
+
+
+def pages(result: dict, name: str, readme: str) -> dict[str, str]:
+    """What is generated from ``results/name.json``: file name -> text, README.md included."""
+    made = [report.to_markdown(table) for table in tables(result)]
+    page = "\n\n".join(["# The frontier", note(result) + ".", *made]) + "\n"
+    first = [report.to_markdown(rows(result, d)) for d in _axes(result)[0]]
+    last = f"{note(result)} (all of it, with the ranks: `results/{name}.md`)."
+    block = "\n" + "\n\n".join([*first, report.to_markdown(within(result)), last]) + "\n"
+    return {
+        f"results/{name}.md": page, "README.md": report.with_block(readme, f"results/{name}", block)
+    }  # fmt: skip
+
+
+def main(names: Sequence[str]) -> None:
+    """Write everything that is generated from ``results/*.json``, in the repository's root."""
+    for name in names:
+        path = Path("results", f"{name}.json")
+        result = json.loads(path.read_text(encoding="utf-8"))
+        for file, text in pages(result, name, Path("README.md").read_text("utf-8")).items():
+            write_text(file, text)
+        save(figure(result), path.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
