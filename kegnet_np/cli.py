@@ -24,6 +24,7 @@ EXAMPLES = {
     "evaluate": "kegnet evaluate --model students.npz --teacher teacher.npz",
     "table": "kegnet table --protocol fair --teachers 3 --jobs 2 --out tables/fair",
     "frontier": "kegnet frontier --teachers 3 --compressions 8,12 --jobs 2 --out frontiers/all",
+    "metadata": "kegnet metadata --dataset pendigits --out metadata.json",
     "info": "kegnet info teacher.npz",
 }
 HELP = {
@@ -35,6 +36,7 @@ HELP = {
     "evaluate": "accuracy on a test set, and agreement with the teacher",
     "table": "the paper's table: data sets, approaches, teachers and students as a grid",
     "frontier": "accuracy against parameters, by sampler, with ranks chosen without data",
+    "metadata": "a data set's ranges, covariance, class means and variances, for --metadata",
     "info": "print what a checkpoint holds",
 }
 
@@ -103,8 +105,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     made["evaluate"].add_argument("--model", metavar="FILE", required=True, help="what to evaluate")
     made["info"].add_argument("file", metavar="FILE")
-    for name in ("teach", "extract", "compress", "distill"):
-        made[name].add_argument("--out", metavar="FILE", required=True, help="checkpoint to write")
+    for name in ("teach", "extract", "compress", "distill", "metadata"):
+        made[name].add_argument("--out", metavar="FILE", required=True, help="file to write")
     for name in HELP:
         _add_settings(made[name], name)
     return parser
@@ -115,6 +117,7 @@ def _add_settings(parser, command):
     chosen = [
         f for f in fields(Config)
         if command == "run" or command in f.metadata["stages"]
+        or (command == "metadata" and f.name in ("dataset", "label", "split_seed"))
         or (command in ("table", "frontier") and f.name not in ("dataset", "label"))
     ]  # fmt: skip
     for f in chosen:
@@ -163,6 +166,7 @@ _CONVERT: dict[typing.Any, typing.Any] = {
 _METAVAR: dict[typing.Any, str] = {
     int: "N", float: "X", int | None: "N", float | None: "X",
     "dataset": "NAME", "label": "COLUMN", "ranks": "R", "sampler": "NAME[+NAME...]",
+    "metadata": "FILE",
 }  # fmt: skip
 
 

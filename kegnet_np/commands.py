@@ -7,12 +7,14 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from . import checkpoint, experiment, inputs, samplers, sampling, stages, train
+from . import metadata as meta
 from .cli import read_config
 from .grids import frontier, table
 from .run_folder import check_folder
 
 __all__ = [
-    "compress", "distill", "evaluate", "extract", "frontier", "info", "run", "table", "teach",
+    "compress", "distill", "evaluate", "extract", "frontier", "info", "metadata", "run", "table",
+    "teach",
 ]  # fmt: skip
 
 
@@ -64,7 +66,9 @@ def compress(arguments: dict) -> None:
     config = read_config(arguments, **inputs.source(arguments, header), **shape)
     generated, _ = inputs.generated(arguments, config.sampler or "normal", M)
     with threadpool_limits(1, user_api="blas"):
-        student, theta, found = stages.compress(config, M, theta_M, generated)
+        student, theta, found = stages.compress(
+            config, M, theta_M, generated, inputs.described(arguments, header)
+        )
     trials = [asdict(trial) for trial in found.trials] if found else []
     checkpoint.save_network(
         out, student, theta[None], theta[None, :0], stage="tucker", trials=trials
@@ -96,7 +100,8 @@ def distill(arguments: dict) -> None:
     if n:
         config = read_config({**arguments, "generators": n}, **settings)
     if name != "real":
-        source = samplers.make(name, M, theta_M, generated)
+        described = inputs.described(arguments, header)
+        source = samplers.make(name, M, theta_M, generated, described)
     if name == "real" or config.selection == "real-validation":
         data = inputs.load(config, M, header)
         source = (data.x_train, data.x_val) if name == "real" else source
@@ -123,6 +128,16 @@ def evaluate(arguments: dict) -> None:
         scores = stages.evaluate(model, theta, data.x_test, data.y_test, answers)
     for key, entry in scores.items():
         print(f"{key:10} {experiment.percent(entry)} %  ({len(theta)} networks, {data.name})")
+
+
+def metadata(arguments: dict) -> None:
+    """kegnet metadata."""
+    out = _new_file(arguments)
+    data = inputs.load(read_config(arguments))
+    meta.save(out, data)
+    print(f"{out}: of {len(data.x_train):,} training rows of {data.name}. It reveals:")
+    for name, text in meta.REVEALS.items():
+        print(f"  {name}: {text}")
 
 
 def info(arguments: dict) -> None:

@@ -82,8 +82,13 @@ class Config:
         "compress",
         None,
         "NAME or NAME+NAME...: the samples for --ranks auto and --init activations; kegnet run "
-        "also distils students on them. Of uniform, normal, wide, kegnet, noised, energy "
-        "(default: none in a run, and normal to fit on; with --ranks auto: normal+noised)",
+        "also distils students on them. Of uniform, normal, wide, kegnet, noised, energy, and "
+        "with --metadata ranges, covariance, classes (default: none in a run, and normal to fit on; with --ranks auto: normal+noised)",
+    )
+    metadata: str | None = _option(
+        "compress distill",
+        None,
+        "FILE of kegnet metadata, for samplers that need it: not data-free",
     )
     generators: int = _option("extract", 5, "how many generators are learnt")
     students: int = _option("distill", 5, "how many students of each kind are distilled")
@@ -247,7 +252,7 @@ def changes(config: Config) -> dict[str, Any]:
     """The schedule's settings that differ from those of the config's protocol, by name."""
     usual = Config(**{**PROTOCOLS[config.protocol], "protocol": config.protocol})
     of_the_run = ("dataset", "label", "seed", "split_seed", "ranks", "compression", "params",
-                  "agreement", "sampler")  # fmt: skip
+                  "agreement", "sampler", "metadata")  # fmt: skip
     names = [f.name for f in fields(Config) if f.name not in of_the_run]
     given = {name: getattr(config, name) for name in names}
     return {name: value for name, value in given.items() if value != getattr(usual, name)}

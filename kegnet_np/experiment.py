@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 import data_loaders
 
-from . import __version__, checkpoint, samplers, sampling, stages, train
+from . import __version__, checkpoint, metadata, samplers, sampling, stages, train
 from .config import Config, changes
 from .run_folder import Folder, open_folder
 
@@ -92,8 +92,9 @@ def run(config: Config, data, out, *, resume: bool = False, figures: bool = True
             _save_generators, checkpoint.load_generators,
         )  # fmt: skip
         kegnet = sampling.generated(G, theta_G, state_G, config.latent)
+        described = metadata.load(config.metadata, data.mean, data.scale) if config.metadata else {}
         student, theta_0, _ = folder.stage(
-            "tucker", lambda part: stages.compress(config, M, theta_M, kegnet),
+            "tucker", lambda part: stages.compress(config, M, theta_M, kegnet, described),
             _save_tucker, checkpoint.load_network,
         )  # fmt: skip
         students = {"tucker": theta_0}
@@ -102,7 +103,7 @@ def run(config: Config, data, out, *, resume: bool = False, figures: bool = True
             def distil(part, name=name):
                 real = name == "real"
                 source = (data.x_train, data.x_val) if real else samplers.make(
-                    name, M, theta_M, kegnet
+                    name, M, theta_M, kegnet, described
                 )  # fmt: skip
                 return student, stages.distill(
                     config, name, M, theta_M, student, theta_0[0], source,

@@ -2,7 +2,7 @@
 
 import data_loaders
 
-from . import checkpoint, sampling
+from . import checkpoint, metadata, sampling
 
 
 def source(arguments: dict, header: dict) -> dict:
@@ -56,6 +56,15 @@ def generated(arguments: dict, names: str, M) -> tuple[sampling.Sampler | None, 
 
 def _few(names) -> str:
     return ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
+
+
+def described(arguments: dict, header: dict) -> dict:
+    """Samplers of --metadata in the units of a teacher's checkpoint."""
+    if "metadata" not in arguments:
+        return {}
+    if not {"mean", "scale"} <= header["data"].keys():
+        raise ValueError("--metadata: the teacher does not say how its inputs are standardised")
+    return metadata.load(arguments["metadata"], header["data"]["mean"], header["data"]["scale"])
 
 
 def same_job(option: str, model, M) -> None:

@@ -2,11 +2,11 @@
 
     make("normal+noised", M, theta_M, generated)
 
-draws half of every batch from each. All are data-free: they know the teacher, that its inputs are
-standardised, and generators that were learnt from it.
+draws half of every batch from each. They know the teacher, that its inputs are standardised, and
+generators that were learnt from it: data-free, but for those that are made from `metadata`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from autograd.core import make_vjp
@@ -18,14 +18,15 @@ STEPS, STEP, POOL = 150, 0.02, 8192  # of `energy`
 
 
 def make(
-    names: str, M: Classifier, theta_M: np.ndarray, generated: sampling.Sampler | None = None
-) -> sampling.Sampler:
+    names: str, M: Classifier, theta_M: np.ndarray, generated: sampling.Sampler | None = None,
+    described: Mapping[str, Callable[[], sampling.Sampler]] | None = None,
+) -> sampling.Sampler:  # fmt: skip
     """The sampler of the given name, or an equal mixture of "NAME+NAME...".
 
     Parameters
     ----------
     names : of `sampling.SAMPLERS`. M, theta_M (P,) : the teacher.
-    generated : `sampling.generated`, for those that need it.
+    generated : `sampling.generated`, for those that need it. described : `metadata.load`.
 
     Returns
     -------
@@ -46,6 +47,9 @@ def make(
         "noised": lambda: noised(learnt()),
         "energy": lambda: energy(M, theta_M),
     }
+    factories |= described or {}
+    if missing := [name for name in sampling.parts(names) if name not in factories]:
+        raise ValueError(f"sampler is {names!r}, expected --metadata with {missing[0]}")
     return mixture([factories[name]() for name in sampling.parts(names)])
 
 

@@ -20,6 +20,9 @@ SAMPLERS = {
     "kegnet": "samples of the generators (Yoo et al., 2019)",
     "noised": "√(1 − s²) x̂ + s ε, from a generator's sample (s = 0) to noise (s = 1), s ~ U(0, 1)",
     "energy": "Langevin samples of exp(logsumexp M(x)) N(x; 0, I): where the teacher is sure",
+    "ranges": "normal, cut off at every feature's range, from --metadata",
+    "covariance": "one Gaussian with the data's covariance, from --metadata",
+    "classes": "a Gaussian for each class, its features independent, from --metadata",
 }
 LEARNT = ("kegnet", "noised")  # those that need generators
 

@@ -66,18 +66,20 @@ def extract(
 
 
 def compress(
-    config: Config, M: Classifier, theta_M: np.ndarray, generated: sampling.Sampler | None = None
-) -> tuple[Classifier, np.ndarray, ranks.Allocation | None]:
+    config: Config, M: Classifier, theta_M: np.ndarray, generated: sampling.Sampler | None = None,
+    described=None,
+) -> tuple[Classifier, np.ndarray, ranks.Allocation | None]:  # fmt: skip
     """The student's form and where it starts; with ranks auto, where the rank goes.
 
     theta_M (P,) : the teacher. generated : for samplers that draw from generators.
+    described : from `metadata.load`, for those that need it.
     Returns the model, theta_0 (P',), and the `ranks.Allocation` or None.
     """
     names = config.sampler or "normal"
     found = None
     if config.ranks and config.init == "weights":
         return *tucker.compress(M, theta_M, config.ranks), None
-    sampler = samplers.make(names, M, theta_M, generated)
+    sampler = samplers.make(names, M, theta_M, generated, described)
     if not config.ranks and config.agreement is not None:
         found = ranks.smallest(M, theta_M, config.agreement, sampler, config.seed)
     elif not config.ranks:

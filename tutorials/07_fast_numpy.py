@@ -1,0 +1,732 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 7. Fast NumPy: the same numbers in less time
+#
+# **What you will do.** Take a training step in the plain style of `kegnet_in_one_file.py`, find out
+# where its time goes, and make it faster in three steps. After each step you check that the numbers
+# are the same, and measure what was gained.
+#
+# **What you will learn.** How to time things on a machine that is busy. Fused primitives, one flat
+# vector of parameters, stacks of networks, and what each of them is worth.
+#
+# **What you need.** Tutorial 1 (the tape, the VJP) and tutorial 2 (dense layers and ELU). No data:
+# random numbers will do.
+#
+# Runs in about 20 seconds on one core. The times on this page are those of the machine that made
+# it. Yours will differ; the ratios should be alike.
+
+# %%
+import time
+import tracemalloc
+
+import autograd.numpy as anp
+import matplotlib.pyplot as plt
+import numpy as np
+from autograd import core, make_vjp, tracer, util, value_and_grad
+from exercises import check
+from threadpoolctl import threadpool_limits
+
+from kegnet_np import fit, losses, models, ops, params, tucker
+from kegnet_np.optim import Adam
+from kegnet_np.registry import REGISTRY, make_primitive
+
+# %% [markdown]
+# Two settings come first, because they hold for everything that is compared. The matrix library may
+# use one thread: for small matrices more threads cost time. And `fit.hold_heap` lets the C library
+# keep freed memory, where it would hand it back and ask for it again in every step.
+
+# %%
+threadpool_limits(1, user_api="blas")
+fit.hold_heap()
+plt.rcParams.update({"font.size": 9, "figure.constrained_layout.use": True})
+
+# %% [markdown]
+# ## How to measure
+#
+# A time alone says little: the machine has other things to do, and its speed changes. Three habits
+# help.
+#
+# - Count the time that the processor spends on *this program*, `time.process_time`. A clock on the
+#   wall also counts the waiting while other programs have their turn. (Where the system keeps that
+#   count too coarsely, we have to take the wall clock.)
+# - Let the contenders A and B run in turns, A, B, A, B, and so on. A slow spell then meets both.
+# - Divide within each round, and look at the median of these ratios and at their spread. Here the
+#   spread is given as the two quartiles: half of the rounds lie between them.
+
+# %%
+fine = time.get_clock_info("process_time").resolution < 1e-5
+clock = time.process_time if fine else time.perf_counter
+
+
+def in_turns(contenders, rounds=15, repeats=10):
+    """Seconds per call, (rounds,) for each name; a first round warms up and is not kept."""
+    seconds = {name: [] for name in contenders}
+    for i in range(rounds + 1):
+        for name, run in contenders.items():
+            start = clock()
+            for _ in range(repeats):
+                run()
+            if i > 0:
+                seconds[name].append((clock() - start) / repeats)
+    return {name: np.array(s) for name, s in seconds.items()}
+
+
+# %%
+def report(seconds):
+    """Print each contender's time and how many times faster than the first it is."""
+    first, faster = next(iter(seconds.values())), {}
+    print(f"{'':34}{'median':>10}   times faster [quartiles]")
+    for name, s in seconds.items():
+        low, faster[name], high = np.quantile(first / s, [0.25, 0.5, 0.75])
+        print(f"{name:34}{1e3 * np.median(s):7.3f} ms{faster[name]:9.2f} [{low:.2f}, {high:.2f}]")
+    return faster
+
+
+# %% [markdown]
+# The first thing to measure is a function against itself. It is as fast as itself. What the table
+# shows beyond that is the noise, and smaller differences are not worth talking about.
+
+# %% tags=["timing"]
+rng = np.random.default_rng(0)
+square = rng.standard_normal((100, 100), np.float32)
+same = {"A": lambda: square @ square, "A again": lambda: square @ square}
+faster = report(in_turns(same, rounds=60, repeats=40))
+assert 0.5 < faster["A again"] < 2
+
+# %% [markdown]
+# ## The plain step
+#
+# The network is the paper's classifier: $D = 16$, eleven hidden layers of 100, $K = 10$. A batch
+# has $B = 64$ rows, the loss is KL to given probabilities, and dropout is off, so that we can
+# compare results. The plain style has a list of layers, a layer is a list of arrays, and every
+# operation is one of autograd's. `REGISTRY` holds this *reference* form of each operation of the
+# package.
+
+# %%
+M = models.Classifier(16, 10, dropout=0.0)
+theta, _ = M.init(rng)  # (P,), float32
+x = rng.standard_normal((64, 16), np.float32)  # (B, D)
+target = losses.softmax(rng.standard_normal((64, 10), np.float32))  # (B, K)
+
+
+def as_layers(p, names=("W", "b")):
+    return [[p[f"{name}{i}"] for name in names] for i in range(12)]
+
+
+def network(dense, elu, layers, x):
+    for layer in layers[:-1]:
+        x = elu(dense(x, *layer))
+    return dense(x, *layers[-1])
+
+
+# %%
+reference = {name: REGISTRY[name].reference for name in ("dense", "elu", "tucker_dense", "kl")}
+
+
+def plain_loss(layers, x, target, dense="dense"):
+    logits = network(reference[dense], reference["elu"], layers, x)
+    return reference["kl"](logits, target)
+
+
+plain_gradient = value_and_grad(plain_loss)  # autograd's: in the first argument, a list of lists
+
+# %% [markdown]
+# Adam in the plain style goes from array to array:
+#
+# $$ m \leftarrow \beta_1 m + (1 - \beta_1) g, \qquad v \leftarrow \beta_2 v + (1 - \beta_2) g^2,
+#    \qquad \theta \leftarrow \theta - \alpha \, \frac{\hat m}{\sqrt{\hat v} + \varepsilon} , $$
+#
+# with $\hat m = m / (1 - \beta_1^t)$ and $\hat v = v / (1 - \beta_2^t)$.
+
+# %%
+def plain_adam(layers, lr=1e-3):
+    slots = [[a, np.zeros_like(a), np.zeros_like(a)] for layer in layers for a in layer]
+    t = 0
+
+    def step(gradients):
+        nonlocal t
+        t += 1
+        for (a, m, v), g in zip(slots, sum(gradients, []), strict=True):
+            m += 0.1 * (g - m)
+            v += 0.001 * (g * g - v)
+            a -= lr * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+
+    return step
+
+
+# %%
+def trainer(gradient, layers):
+    """A function that does one training step on its own copy of the layers."""
+    layers = [[a.copy() for a in layer] for layer in layers]
+    update = plain_adam(layers)
+    return lambda: update(gradient(layers, x, target)[1])
+
+
+layers = as_layers(M.layout.views(theta))
+plain_step = trainer(plain_gradient, layers)
+
+# %% [markdown]
+# ## Where the time goes
+#
+# What must be computed? The matrix products: for each layer one forward, $x W$, and two backward,
+# $g W^\top$ and $x^\top g$. Each takes $B H^2$ multiplications in a hidden layer, while ELU looks
+# at $B H$ entries, a hundredth of that. So the time of the products alone is a floor to compare
+# with. (The first layer needs no $g W^\top$; it is small, so we do not mind.) Here is the plain
+# step, bit by bit.
+
+# %%
+def products():
+    """The matrix products of one step and nothing else."""
+    for W, _ in layers:
+        h, g = inputs[W.shape]
+        h @ W, g @ W.T, h.T @ g
+
+
+inputs = {W.shape: (np.ones((64, W.shape[0]), "f4"), np.ones((64, W.shape[1]), "f4"))
+          for W, _ in layers}  # fmt: skip
+gradients = plain_gradient(layers, x, target)[1]
+update = plain_adam(as_layers(M.layout.views(theta.copy())))
+
+# %% tags=["timing"]
+seconds = in_turns({
+    "the plain step": plain_step,
+    "  forward, without a tape": lambda: plain_loss(layers, x, target),
+    "  forward and backward": lambda: plain_gradient(layers, x, target),
+    "  Adam": lambda: update(gradients),
+    "the products alone": products,
+}, repeats=5)  # fmt: skip
+faster = report(seconds)
+there, both = seconds["  forward, without a tape"], seconds["  forward and backward"]
+assert faster["the products alone"] > 3 and np.median((both - there) / there) > 2.5
+
+# %% [markdown]
+# The products are a small part. Backward has twice the products of forward, so it should take twice
+# the time; with the tape it takes several times more. What fills it are nodes, temporary arrays,
+# and many small calls where a few would do. Mathematics asks for none of this. So it can go,
+# without changing a number.
+#
+# ## Step one: fused primitives
+#
+# How many nodes does one hidden layer put on autograd's tape? We can count them.
+
+# %%
+def nodes(f, x):
+    """The number of operations on the tape of f(x)."""
+    _, end = tracer.trace(core.VJPNode.new_root(), f, x)  # f(x), and the tape's last node
+    return len(list(util.toposort(end))) - 1  # x itself is a node too
+
+
+W, b = layers[5]
+h = rng.standard_normal((64, 100), np.float32)
+counts = [nodes(lambda h: reference["elu"](reference["dense"](h, W, b)), h),
+          nodes(lambda h: ops.elu(ops.dense(h, W, b)), h),
+          nodes(lambda h: ops.dense_elu(h, W, b), h)]  # fmt: skip
+print("nodes: plain {}, one primitive each {}, fused {}".format(*counts))
+assert counts == [5, 2, 1]
+
+# %% [markdown]
+# In the plain form the layer is a product, a sum, a `where` within an `expm1` within a `where`.
+# Each keeps its result, and each has its own function to walk back through. But we know the whole
+# derivative. With $a = x W + b$ and $y = \mathrm{elu}(a)$,
+#
+# $$ \frac{\partial \ell}{\partial a} = g \odot \mathrm{elu}'(a), \qquad
+#    \mathrm{elu}'(a) = \begin{cases} 1 & a > 0 \\ e^a = y + 1 & \text{else} \end{cases}
+#    \; = \; \min(y, 0) + 1 , $$
+#
+# and then the rules of a dense layer. The slope comes from the *output*, so $a$ need not be kept.
+# `make_primitive` puts a NumPy function and its VJP on the tape as one node. (`need` comes later.)
+
+# %%
+def forward(x, W, b):
+    a = x @ W
+    a += b  # in place: no new array
+    y = np.minimum(a, 0)
+    np.expm1(y, out=y)
+    return np.maximum(a, y, out=y)  # e^a − 1 ≥ a, so the larger is the right branch
+
+
+def vjp(need, g, y, x, W, b):
+    pull = np.minimum(y, 0) + 1
+    pull *= g  # ∂loss/∂a
+    return pull @ W.T, x.T @ pull, pull.sum(0, keepdims=True)  # of x, W and b
+
+
+our_dense_elu = make_primitive(forward, vjp, "our_dense_elu")
+
+# %% [markdown]
+# First the numbers, in float64, where rounding is far below what an error would make:
+
+# %%
+h64, W64, b64, g64 = (rng.standard_normal(s) for s in ((64, 100), (100, 100), (1, 100), (64, 100)))
+
+
+def pull_back(f, x=h64, W=W64, b=b64, g=g64):
+    """y and the cotangents of x, W and b."""
+    back, y = make_vjp(f, (0, 1, 2))(x, W, b)
+    return [y, *back(g)]
+
+
+plain_layer = pull_back(lambda x, W, b: reference["elu"](reference["dense"](x, W, b)))
+for f in (our_dense_elu, ops.dense_elu):
+    for ours, expected in zip(pull_back(f), plain_layer, strict=True):
+        assert np.allclose(ours, expected, rtol=1e-10, atol=1e-10)
+print("value and three gradients agree")
+
+# %% [markdown]
+# Then the time, forward and backward through one layer:
+
+# %% tags=["timing"]
+g = rng.standard_normal((64, 100), np.float32)
+forms = {
+    "plain": lambda x, W, b: reference["elu"](reference["dense"](x, W, b)),
+    "one primitive each": lambda x, W, b: ops.elu(ops.dense(x, W, b)),
+    "our fused primitive": our_dense_elu,
+    "ops.dense_elu": ops.dense_elu,
+}
+runs = {name: lambda f=f: pull_back(f, h, W, b, g) for name, f in forms.items()}
+faster = report(in_turns(runs, repeats=50))
+assert min(faster["our fused primitive"], faster["ops.dense_elu"]) > 1.2
+assert faster["ops.dense_elu"] > 0.7 * faster["one primitive each"]
+
+# %% [markdown]
+# The large gain is from the plain form to primitives. To fuse the two brings little more time. What
+# it saves for sure is the array $a$, which would be kept for the way back.
+#
+# Two details in the functions themselves. The reference of ELU evaluates both branches and chooses;
+# `minimum`, `expm1`, `maximum` do it in place. And the sum over the batch, for the bias, is faster
+# as a matrix product with a row of ones than as a sum.
+
+# %% tags=["timing"]
+elu = REGISTRY["elu"]
+ones = np.ones((1, 64), np.float32)
+elus = {"ELU, reference": lambda: elu.reference(h), "ELU, in place": lambda: elu.forward(h)}
+sums = {"sum over rows": lambda: h.sum(0, keepdims=True), "ones times h": lambda: ones @ h}
+assert np.allclose(elu.forward(h), elu.reference(h), atol=1e-6)
+assert np.allclose(ones @ h, h.sum(0), rtol=1e-4, atol=1e-4)
+assert report(in_turns(elus, repeats=200))["ELU, in place"] > 1.2
+assert report(in_turns(sums, repeats=400))["ones times h"] > 1
+
+# %% [markdown]
+# A third one is `need`. When the generator learns, the teacher M is frozen: gradients run through
+# it, and nobody asks for those of its weights. The VJP is told which arguments are wanted, and
+# leaves the product $x^\top g$ out.
+
+# %% tags=["timing"]
+op, y = REGISTRY["dense_elu"], ops.dense_elu(h, W, b)
+faster = report(in_turns({
+    "backward, x, W and b": lambda: op.vjp((0, 1, 2), g, y, h, W, b),
+    "backward, x alone": lambda: op.vjp((0,), g, y, h, W, b),
+}, repeats=100))  # fmt: skip
+assert faster["backward, x alone"] > 1.1
+assert op.vjp((0,), g, y, h, W, b)[1:] == (None, None)
+
+# %% [markdown]
+# **Exercise 7.1.** Write the VJP of a fused dense layer with tanh, $y = \tanh(x W + b)$. Take the
+# slope from the output. The check compares with finite differences.
+
+# %%
+# Exercise 7.1: your answer
+answer_7_1 = None  # a function (need, g, y, x, W, b) -> three cotangents
+
+
+# %%
+def right_7_1(vjp):
+    r = np.random.default_rng(1)
+    args = [r.standard_normal(s) for s in ((4, 3), (3, 5), (1, 5))]
+    g, step = r.standard_normal((4, 5)), [1e-6 * r.standard_normal(a.shape) for a in args]
+
+    def f(s):
+        x, W, b = (a + s * d for a, d in zip(args, step, strict=True))
+        return np.tanh(x @ W + b)  # (4, 5)
+
+    told = vjp((0, 1, 2), g, f(0), *args)
+    predicted = sum(np.sum(c * d) for c, d in zip(told, step, strict=True))
+    return np.isclose(np.sum(g * (f(1) - f(-1))) / 2, predicted, rtol=1e-6)
+
+
+check("7.1", answer_7_1, right_7_1, "d tanh(a) / da = 1 − tanh(a)²");
+
+# %% [markdown]
+# <details><summary>Solution 7.1</summary>
+#
+# ```python
+# def answer_7_1(need, g, y, x, W, b):
+#     pull = g * (1 - y**2)  # ∂loss/∂a
+#     return pull @ W.T, x.T @ pull, pull.sum(0, keepdims=True)
+# ```
+# </details>
+#
+# ## Step two: one flat vector
+#
+# A network has many arrays, and the plain step pays for each: a few NumPy calls in Adam, and a node
+# on the tape for taking it out of its list. Let all parameters be one vector $\theta$ (P,). A
+# `Layout` says where each array lies in it. `views` cuts it up *without a copy*: a view is another
+# way to look at the same numbers.
+
+# %%
+theta = theta.copy()
+p = M.layout.views(theta)
+print("P =", theta.size, "and W5 lies at", M.layout.entries["W5"][:2], "with shape", p["W5"].shape)
+assert all(np.shares_memory(view, theta) for view in p.values())
+start, stop, shape = M.layout.entries["W5"]
+assert np.array_equal(theta[start:stop].reshape(shape), p["W5"])
+assert sum(view.size for view in p.values()) == theta.size
+
+# %% [markdown]
+# The optimiser sees one long vector: `optim.Adam` updates it with the same dozen NumPy calls
+# whatever the number of arrays, and in place. NumPy tells Python's `tracemalloc` of every array
+# that it makes, so we can see that Adam makes none.
+
+# %%
+def peak(f):
+    """The most memory in bytes that f held at one time beyond what was there."""
+    tracemalloc.start()
+    f()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most
+
+
+big_theta, g_flat, v = theta.copy(), np.full_like(theta, 0.1), np.zeros_like(theta)
+big_adam, size = Adam(theta, lr=1e-3), theta.nbytes
+made = peak(lambda: big_adam.step(big_theta, g_flat))
+print(f"theta has {size / 1e6:.1f} MB, and a step of Adam makes {made / 1e6:.1f} MB of arrays")
+assert made < 0.1 * size
+assert peak(lambda: v + 0.001 * (g_flat * g_flat - v)) > 0.9 * size  # one line of the plain Adam
+
+# %% [markdown]
+# The gain is largest where there are many small arrays. The student in Tucker form has four arrays
+# in each layer, and an eighth of the numbers.
+
+# %%
+student, theta_S = tucker.compress(M, theta, 5)  # (P',)
+small_layers = as_layers(student.layout.views(theta_S.copy()), ("U_in", "core", "U_out", "b"))
+ones_like = [[np.ones_like(a) for a in layer] for layer in small_layers]
+small_update, small_adam = plain_adam(small_layers), Adam(theta_S, lr=1e-3)
+small_theta, small_g = theta_S.copy(), np.ones_like(theta_S)
+print(f"{len(sum(layers, []))} arrays in M, {len(sum(small_layers, []))} in the student")
+assert 7.5 < theta.size / theta_S.size < 8.5
+
+# %% tags=["timing"]
+faster = report(in_turns({"M, array by array": lambda: update(gradients),
+                          "M, flat": lambda: big_adam.step(big_theta, g_flat)}))  # fmt: skip
+assert faster["M, flat"] > 1.2
+faster = report(in_turns({"student, array by array": lambda: small_update(ones_like),
+                          "student, flat": lambda: small_adam.step(small_theta, small_g)},
+                         repeats=50))  # fmt: skip
+assert faster["student, flat"] > 3
+
+# %% [markdown]
+# The gradient has to become flat too. The obvious way does not help: slice $\theta$ inside the
+# loss, and let autograd differentiate that. Then every slice is a node, and its VJP makes an array
+# as long as $\theta$, zero but for the slice; all of them are added up.
+#
+# `params.value_and_grad` puts the views themselves on the tape, as its first nodes (its *leaves*).
+# When the way back is done, each leaf's gradient is written to its place in one flat vector.
+
+# %%
+def listed(layer):
+    """Autograd's gradient in a list of lists, with `layer` for a hidden layer."""
+    def loss(layers, x, target):
+        for arrays in layers[:-1]:
+            x = layer(x, *arrays)
+        return losses.kl(ops.dense(x, *layers[-1]), target)
+
+    return value_and_grad(loss)
+
+
+primitives, fused = listed(forms["one primitive each"]), listed(ops.dense_elu)
+
+
+# %%
+def loss(p, x, target):
+    logits, _ = M.apply(p, None, x)  # dense_elu eleven times, then dense
+    return losses.kl(logits, target)
+
+
+def sliced_loss(theta, x, target):
+    entries = M.layout.entries.items()
+    return loss({k: anp.reshape(theta[i:j], shape) for k, (i, j, shape) in entries}, x, target)
+
+
+sliced = value_and_grad(sliced_loss)  # autograd's
+flat = params.value_and_grad(lambda p, *args: (loss(p, *args), None), M.layout)  # ours
+
+# %% [markdown]
+# The numbers, in float64: against the plain step's gradient, and after ten steps of Adam.
+
+# %%
+theta_64, x_64, target_64 = (a.astype(np.float64) for a in (theta, x, target))
+layers_64 = as_layers(M.layout.views(theta_64.copy()))
+value, gradient, _ = flat(theta_64, x_64, target_64)
+expected_value, expected = plain_gradient(layers_64, x_64, target_64)
+found = as_layers(M.layout.views(gradient))
+assert np.isclose(value, expected_value, rtol=1e-10)
+for ours, theirs in zip(sum(found, []), sum(expected, []), strict=True):
+    assert np.allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+assert np.allclose(sliced(theta_64, x_64, target_64)[1], gradient, rtol=1e-9, atol=1e-12)
+
+# %%
+ours, adam, plain_update = theta_64.copy(), Adam(theta_64, lr=1e-3), plain_adam(layers_64)
+for _ in range(10):
+    adam.step(ours, flat(ours, x_64, target_64)[1])
+    plain_update(plain_gradient(layers_64, x_64, target_64)[1])  # layers_64 change in place
+moved = np.abs(ours - theta_64).max()
+theirs = M.layout.pack({f"{n}{i}": a for i, layer in enumerate(layers_64)
+                        for n, a in zip("Wb", layer, strict=True)})  # fmt: skip
+print(f"ten steps moved a parameter by up to {moved:.3f}")
+assert moved > 0.005 and np.abs(ours - theirs).max() < 1e-7
+
+# %% tags=["timing"]
+faster = report(in_turns({
+    "autograd, slices of theta": lambda: sliced(theta, x, target),
+    "autograd, list of lists": lambda: fused(layers, x, target),
+    "params.value_and_grad": lambda: flat(theta, x, target),
+}))  # fmt: skip
+assert faster["params.value_and_grad"] > 1.3 and faster["autograd, list of lists"] > 0.7
+
+# %% [markdown]
+# The slices are no better than the lists; the leaves are. Now the whole step, gradient and Adam,
+# with one change at a time. The dotted line is the floor, the products alone.
+
+# %%
+def flat_step(f, theta, x, target):
+    theta, adam = theta.copy(), Adam(theta, lr=1e-3)
+    return lambda: adam.step(theta, f(theta, x, target)[1])
+
+
+steps = {
+    "plain": plain_step,
+    "primitives": trainer(primitives, layers),
+    "fused": trainer(fused, layers),
+    "flat vector": flat_step(flat, theta, x, target),
+    "products alone": products,
+}
+
+# %% tags=["timing"]
+seconds = in_turns(steps, repeats=5)
+faster = report(seconds)
+assert faster["primitives"] > 1.3 and faster["flat vector"] > 2
+assert np.median(seconds["fused"] / seconds["flat vector"]) > 1.2
+assert np.median(seconds["flat vector"] / seconds["products alone"]) < 6
+
+# %% tags=["timing"]
+ms = {name: 1e3 * s for name, s in seconds.items()}
+floor = np.median(ms.pop("products alone"))
+low, middle, high = (np.quantile(list(ms.values()), q, axis=1) for q in (0.25, 0.5, 0.75))
+fig, ax = plt.subplots(figsize=(6, 2.2))
+ax.barh(list(ms), middle, xerr=[middle - low, high - middle], height=0.6)
+ax.axvline(floor, color="0.2", ls=":", label="products alone")
+ax.invert_yaxis()
+ax.set(xlabel="ms per step: median, quartiles of the rounds")
+ax.legend(fontsize=8)
+plt.show()
+
+# %% [markdown]
+# Each bar is shorter than the one above it, but for primitives and fused, which are close. Between
+# the last bar and the dotted line lie ELU, the sums, Adam, and the calls. No trick with the tape
+# goes below that line, so no factor like the first is left to gain.
+#
+# **Exercise 7.2.** Momentum is the update $v \leftarrow 0.9 \, v + g$, $\theta \leftarrow \theta -
+# \alpha v$. Write it in place, as `momentum(theta, g, v, scratch, lr)`, without making a new array.
+# `lr` is $\alpha$. `scratch` is an array like $\theta$ whose contents nobody needs; $g$ is to stay
+# as it is.
+
+# %%
+# Exercise 7.2: your answer
+answer_7_2 = None
+
+
+# %%
+def right_7_2(momentum):
+    r = np.random.default_rng(2)
+    theta, g, v, scratch = r.standard_normal((4, 100_000))
+    new_v = 0.9 * v + g
+    new_theta, old_g = theta - 0.01 * new_v, g.copy()
+    if peak(lambda: momentum(theta, g, v, scratch, 0.01)) > theta.nbytes / 2:
+        raise MemoryError("a new array was made")
+    return np.allclose(theta, new_theta) and np.allclose(v, new_v) and np.array_equal(g, old_g)
+
+
+check("7.2", answer_7_2, right_7_2, "v *= 0.9, and np.multiply(a, b, out=c)");
+
+# %% [markdown]
+# <details><summary>Solution 7.2</summary>
+#
+# ```python
+# def answer_7_2(theta, g, v, scratch, lr):
+#     v *= 0.9
+#     v += g
+#     np.multiply(v, lr, out=scratch)
+#     theta -= scratch
+# ```
+# </details>
+#
+# ## Step three: stacks of networks
+#
+# KegNet trains five generators and five students, which differ in their seeds. The student's
+# matrices are small, so much of its time must go into calls. Let one call do the work of all five.
+# Give every array a leading axis $S$: $\theta$ (S, P), $x$ (S, B, D), and $W$ (S, D, H). A matrix
+# product in NumPy works on the last two axes, and does the same for each entry of the first. The
+# one thing to mind is the transpose. `W.T` turns round *all* axes; `W.mT` only the last two.
+
+# %%
+def student_loss(p, x, target):
+    logits, _ = student.apply(p, None, x)  # (S, B, K)
+    return losses.kl(logits, target), None  # (S,), one loss for each
+
+
+stacked = params.value_and_grad(student_loss, student.layout)
+S = 5
+xs = rng.standard_normal((S, 64, 16))  # a batch for each member
+targets = losses.softmax(rng.standard_normal((S, 64, 10)))
+stack = theta_S + 0.1 * rng.standard_normal((S, theta_S.size))  # (S, P), float64: five students
+values, gradient, _ = stacked(stack, xs, targets)
+print("losses", values.shape, "gradient", gradient.shape)
+
+# %% [markdown]
+# The members do not know of each other. Each has the loss and the gradient that it would have
+# alone:
+
+# %%
+for s in range(S):
+    value, alone, _ = stacked(stack[s], xs[s], targets[s])
+    assert np.isclose(values[s], value, rtol=1e-10)
+    assert np.allclose(gradient[s], alone, rtol=1e-9, atol=1e-12)
+other = xs.copy()
+other[0] += 1  # another batch for the first: the others' gradients stay
+assert np.allclose(stacked(stack, other, targets)[1][1:], gradient[1:], rtol=1e-9, atol=1e-12)
+assert not np.allclose(stacked(stack, other, targets)[1][0], gradient[0], rtol=0.01)
+
+# %% [markdown]
+# How much a stack gains depends on the size of its matrices. We time steps of stacks of 1, 2, 3, 5
+# and 8, and divide by $S$: for the student, and for the classifier with its 100 × 100 matrices.
+
+# %%
+SIZES = (1, 2, 3, 5, 8)
+
+
+def stack_step(f, theta, S):
+    return flat_step(f, np.stack([theta] * S), np.stack([x] * S), np.stack([target] * S))
+
+
+stacks = {("student", S): stack_step(stacked, theta_S, S) for S in SIZES}
+stacks |= {("classifier", S): stack_step(flat, theta, S) for S in SIZES}
+
+# %% tags=["timing"]
+seconds = in_turns(stacks, rounds=15, repeats=4)
+fig, ax = plt.subplots(figsize=(5, 2.6))
+relative = {name: [seconds[name, S] / S / seconds[name, 1] for S in SIZES]  # (5, 15) each
+            for name in ("classifier", "student")}  # fmt: skip
+for name, each in relative.items():
+    low, middle, high = np.quantile(each, [0.25, 0.5, 0.75], axis=1)
+    ax.errorbar(SIZES, middle, [middle - low, high - middle], marker="o", capsize=3, label=name)
+    print(f"{name:10}", *(f"S={S}: {m:.2f}" for S, m in zip(SIZES, middle, strict=True)), sep="   ")
+five = {name: np.median(each[3]) for name, each in relative.items()}
+assert five["student"] < 0.85 and five["student"] < five["classifier"] + 0.1
+ax.set(xlabel="networks S in the stack", ylabel="time per network, alone = 1", xticks=SIZES)
+ax.set_ylim(0, 1.3)
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# The student's line falls: much of its time was calls, and a stack shares them. The classifier
+# gains less, because more of its time is products, and those must be done for each network.
+#
+# **Exercise 7.3.** One batch $x$ (B, D) may be shared by all members, as when five students see the
+# same rows. Then $y_s = x W_s$, with $W$ (S, D, H) and $g$ (S, B, H). Write the cotangent of the
+# shared $x$ as a function `(g, W)`; it has the shape of $x$.
+
+# %%
+# Exercise 7.3: your answer
+answer_7_3 = None
+
+
+# %%
+def right_7_3(cotangent):
+    r = np.random.default_rng(3)
+    d, W, g = r.standard_normal((4, 3)), r.standard_normal((5, 3, 2)), r.standard_normal((5, 4, 2))
+    c = cotangent(g, W)
+    change = sum(np.sum(g[s] * (d @ W[s])) for s in range(5))  # of Σ g y when x moves by d
+    return c.shape == d.shape and np.isclose(np.sum(c * d), change)
+
+
+check("7.3", answer_7_3, right_7_3, "each member pulls on the same x: add up");
+
+# %% [markdown]
+# <details><summary>Solution 7.3</summary>
+#
+# ```python
+# def answer_7_3(g, W):
+#     return (g @ W.mT).sum(0)  # (S, B, D) -> (B, D)
+# ```
+#
+# What is shared gets the sum of the gradients. `registry` does this for every operation.
+# </details>
+#
+# ## All together
+#
+# Five students in the plain style, one after another, against a stack of five:
+
+# %%
+plain_student = value_and_grad(lambda *args: plain_loss(*args, dense="tucker_dense"))
+plain_student_step = trainer(plain_student, small_layers)
+stack_of_five = stacks["student", 5]
+
+# %% tags=["timing"]
+faster = report(in_turns({
+    "five students, plain": lambda: [plain_student_step() for _ in range(5)],
+    "a stack of five": stack_of_five,
+}, repeats=2))  # fmt: skip
+assert faster["a stack of five"] > 4
+
+# %% [markdown]
+# And where does the time go now? In real training a step also draws dropout masks, for each student
+# from a random generator of its own.
+
+# %%
+with_dropout, theta_D = tucker.compress(models.Classifier(16, 10), theta, 5)
+thetas, x5, target5 = (np.stack([a] * 5) for a in (theta_D, x, target))
+rngs = [np.random.default_rng(seed) for seed in range(5)]
+masks = with_dropout.draw_masks(rngs, 64)  # (S, 11, B, 100)
+
+
+def training_loss(p, x, target, masks):
+    logits, _ = with_dropout.apply(p, None, x, train=True, masks=masks)
+    return losses.kl(logits, target), None
+
+
+gradient_of = params.value_and_grad(training_loss, with_dropout.layout)
+p5, adam5, g5 = with_dropout.layout.views(thetas), Adam(thetas, 1e-3), np.ones_like(thetas)
+
+# %% tags=["timing"]
+seconds = in_turns({
+    "masks": lambda: with_dropout.draw_masks(rngs, 64),
+    "forward": lambda: training_loss(p5, x5, target5, masks),
+    "forward and backward": lambda: gradient_of(thetas, x5, target5, masks),
+    "Adam": lambda: adam5.step(thetas, g5),
+})  # fmt: skip
+parts = {name: 1e3 * np.median(s) for name, s in seconds.items()}
+parts["backward"] = parts.pop("forward and backward") - parts["forward"]
+for name, ms in parts.items():
+    print(f"{name:10}{ms:6.2f} ms")
+assert parts["backward"] + parts["forward"] > parts["masks"] + parts["Adam"]
+
+# %% [markdown]
+# Most of the step is the gradient itself again, forward and backward, and that is where it belongs.
+# `benchmarks/bench_steps.py` measures whole steps in the same way, against PyTorch.
+#
+# ## What you can now explain
+#
+# - Why the plain step is slow: not the products, but nodes, temporary arrays and small calls.
+# - Why the parameters are one vector, and what a view, a leaf and a fused primitive are.
+# - When a stack of networks pays, and how to show a gain on a machine that is busy.
+#
+# Next: [8. Spend the rank where the data enters](08_rank_allocation.ipynb)
