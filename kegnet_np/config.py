@@ -83,7 +83,8 @@ class Config:
         None,
         "NAME or NAME+NAME...: the samples for --ranks auto and --init activations; kegnet run "
         "also distils students on them. Of uniform, normal, wide, kegnet, noised, energy, and "
-        "with --metadata ranges, covariance, classes (default: none in a run, and normal to fit on; with --ranks auto: normal+noised)",
+        "with --metadata ranges, covariance, classes (default: none in a run, and normal to fit "
+        "on; with --ranks auto: normal+noised)",
     )
     metadata: str | None = _option(
         "compress distill",
