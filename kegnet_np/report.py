@@ -144,9 +144,13 @@ def figure(result: dict):
         for i, stage in enumerate(shown):  # a dot with its interval; beside it every teacher
             per_teacher = values_of(result, *name, stage, "accuracy")
             entry = interval(per_teacher)
-            ax.errorbar(i, 100 * entry["mean"], 100 * (entry["half"] or 0), fmt="o", capsize=4)
+            ax.errorbar(
+                i, 100 * entry["mean"], 100 * (entry["half"] or 0), fmt="o", capsize=4,
+                label="mean, 95% interval" if i == 0 else None,
+            )  # fmt: skip
             means = [100 * np.mean(values) for values in per_teacher]
-            ax.plot(np.full(len(means), i + 0.18), means, ".", color="0.5", ms=4)
+            place, name_once = np.full(len(means), i + 0.18), "one teacher" if i == 0 else None
+            ax.plot(place, means, ".", color="0.5", ms=4, label=name_once)
         for stage, style, colour in (("teacher", "-", "black"), ("real", "--", "seagreen")):
             mean = 100 * interval(values_of(result, *name, stage, "accuracy"))["mean"]
             label = "teacher" if stage == "teacher" else "real inputs (ceiling)"
@@ -154,8 +158,9 @@ def figure(result: dict):
         ax.set_xticks(range(len(shown)), ["Tucker\nonly", "uniform", "normal", "KegNet"])
         ax.set(title=f"{name[0]}, rank {name[1]}", ylim=(None, 101.5))
         ax.set_xlim(-0.5, len(shown) - 0.5)
+        ax.set_ylim(max(ax.get_ylim()[0], 0), None)
     axes[0].set_ylabel("test accuracy, %")
-    axes[0].legend(loc="lower right", fontsize=7)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return fig
 
 

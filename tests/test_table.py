@@ -183,8 +183,8 @@ def test_the_figure_has_an_axis_per_column_with_teacher_and_ceiling(serial):
     figure = report.figure(serial[1])
     (ax,) = figure.axes
     assert ax.get_ylabel() == "test accuracy, %" and ax.get_title() == "digits, rank 3"
-    lines = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert lines == ["teacher", "real inputs (ceiling)"]
+    lines = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert set(lines) == {"mean, 95% interval", "one teacher", "teacher", "real inputs (ceiling)"}
 
 
 def test_the_command_prints_the_tables_and_writes_them(tmp_path):
