@@ -1,12 +1,16 @@
 """Our table under --protocol official-quirks beside the authors' program: accuracy and time.
 
-    python benchmarks/beside_official.py
+    kegnet table --protocol official-quirks --datasets pendigits,letter --teachers 3 --out A
+    kegnet table --protocol official-quirks --datasets letter --generators 2 --teachers 3 --out B
+    python benchmarks/beside_official.py A B       # without the folders: only the pages again
 
-Reads results/official-quirks.json and the figures of benchmarks/official_figures.json, which are
-those of one teacher and one student, and writes results/beside-official.md.
+The run of the authors' program (benchmarks/official_figures.json) has one teacher, one student, and
+for Letter two generators in place of five: hence B. Writes results/beside-official.json, and from
+it results/beside-official.md and the block of README.md.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,58 +18,104 @@ import numpy as np
 from kegnet_np import checkpoint, report
 from kegnet_np.experiment import LABELS
 
-CLOSE = 0.03
+PATIENCE, LEAST = 50, 100  # of the students, in epochs: the official program's and ours
+STAGES = ("teacher", "tucker", "uniform", "normal", "kegnet", "generators")
+KEPT = ("accuracy", "seconds", "kept_epoch", "epochs")
+FIGURES = Path(__file__).with_name("official_figures.json")
+
+
+def collect(folders):
+    """The cells of the tables' folders that the authors' program has, too."""
+    cells = []
+    for folder in folders:
+        described = json.loads((folder / "config.json").read_text())
+        generators = described["settings"].get("generators", 5)
+        for path in sorted((folder / "cells").glob("*.npz")):
+            dataset, teacher, *_, stage = path.stem.split("-")
+            rank = int(path.stem.partition("rank")[2].partition("-")[0] or 0)
+            if path.match("*.part.npz") or stage not in STAGES:
+                continue
+            if generators != 5 and stage != "kegnet":
+                continue
+            header = checkpoint.load(path, "table")[1]
+            cells.append({"dataset": dataset, "teacher": int(teacher), "rank": rank,
+                          "stage": stage, "generators": generators}
+                         | {key: header[key] for key in KEPT if key in header})  # fmt: skip
+    return {"settings": {"protocol": "official-quirks"}, "cells": cells}
+
+
+def chosen(result, dataset, rank, stage, generators=5):
+    """The cells of a row of a table, a cell for each teacher."""
+    wanted = (dataset, 0 if stage in ("teacher", "generators") else rank, stage, generators)
+    keys = ("dataset", "rank", "stage", "generators")
+    return [c for c in result["cells"] if tuple(c[key] for key in keys) == wanted]
 
 
 def accuracy(result, figures):
-    """A row per set and approach: ours, its teachers' range, theirs, the difference."""
-    out = [["test accuracy, %", "ours", "ours, by teacher", "official", "ours − official",
+    """A row per set and approach: ours, its teachers' means, theirs, the difference."""
+    out = [["test accuracy, %", "ours", "by teacher", "official", "ours − official",
             "second", "paper"]]  # fmt: skip
     for dataset, known in figures.items():
         for stage, official in known["official"].items():
-            values = report.values_of(result, dataset, known["rank"], stage, "accuracy")
-            entry = report.interval(values)
-            others = [known[source].get(stage) for source in ("second", "paper")]
-            out.append([
-                f"{dataset}, rank {known['rank']}: {LABELS[stage]}", report.cell(entry),
-                ", ".join(f"{100 * np.mean(v):.1f}" for v in values), f"{100 * official:.1f}",
-                f"{100 * (entry['mean'] - official):+.1f}",
-                *(f"{100 * other:.1f}" if other else "" for other in others),
-            ])  # fmt: skip
+            for generators in sorted({c["generators"] for c in result["cells"]}, reverse=True):
+                cells = chosen(result, dataset, known["rank"], stage, generators)
+                if not cells:
+                    continue
+                entry = report.interval([c["accuracy"] for c in cells])
+                others = [known[source].get(stage) for source in ("second", "paper")]
+                name = LABELS[stage] + (f", {generators} generators" if stage == "kegnet" else "")
+                out.append([
+                    f"{dataset}, rank {known['rank']}: {name}", report.cell(entry),
+                    ", ".join(f"{100 * np.mean(c['accuracy']):.1f}" for c in cells),
+                    f"{100 * official:.1f}", f"{100 * (entry['mean'] - official):+.1f}",
+                    *(f"{100 * other:.1f}" if other else "" for other in others),
+                ])  # fmt: skip
     return out
+
+
+def network_epochs(cell):
+    """Epochs of all members of a stack together; a student stops 50 epochs after its best."""
+    if cell["stage"] in ("teacher", "generators"):
+        return cell["epochs"] * len(cell["kept_epoch"])
+    return sum(min(max(kept + PATIENCE, LEAST), cell["epochs"]) for kept in cell["kept_epoch"])
 
 
 def times(result, figures):
     """Seconds of one network's epoch, ours (a stack shares its time) and theirs, and the ratio."""
-    out = [["seconds of a network's epoch", "ours", "official", "ours / official"]]
+    out = [["wall seconds of a network's epoch", "ours", "official", "ours / official"]]
     for dataset, known in figures.items():
         for stage, theirs in known.get("seconds", {}).items():
-            rank = known["rank"] if stage in ("uniform", "normal") else 0
-            cells = [
-                c for c in result["cells"]
-                if (c["dataset"], c["rank"], c["stage"]) == (dataset, rank, stage)
-            ]  # fmt: skip
-            members = [len(c["kept_epoch"]) for c in cells]
-            ours = np.mean([
-                c["seconds"] / c["epochs"] / m for c, m in zip(cells, members, strict=True)
-            ])  # fmt: skip
+            cells = chosen(result, dataset, known["rank"], stage)
+            ours = np.mean([c["seconds"] / network_epochs(c) for c in cells])
             other = theirs["seconds"] / theirs["epochs"]
             row = [f"{dataset}: {stage}", f"{ours:.3f}", f"{other:.3f}", f"{ours / other:.3f}"]
             out.append(row)
     return out
 
 
-def page(result, figures):
-    """results/beside-official.md."""
-    figures = {k: v for k, v in figures.items() if k != "about"}
-    return "\n\n".join([
-        "# Beside the authors' program",
-        report.note(result) + "; official, second: one teacher, one student.",
-        report.to_markdown(accuracy(result, figures)), report.to_markdown(times(result, figures)),
-    ]) + "\n"  # fmt: skip
+def pages(result, readme):
+    """What is generated from results/beside-official.json: file name -> text."""
+    figures = json.loads(FIGURES.read_text())
+    figures.pop("about")
+    teachers = len({c["teacher"] for c in result["cells"]})
+    students = max(len(c["kept_epoch"]) for c in result["cells"])
+    note = (
+        f"protocol official-quirks; teachers: {teachers}, students of each: {students}; ± is half "
+        "a 95% t interval over the teachers' means; official and second: one teacher, one student"
+    )
+    tables = [report.to_markdown(t(result, figures)) for t in (accuracy, times)]
+    page = "\n\n".join(["# Beside the authors' program", note + ".", *tables]) + "\n"
+    block = "\n" + "\n\n".join([*tables, note + "."]) + "\n"
+    return {
+        "results/beside-official.md": page,
+        "README.md": report.with_block(readme, "results/beside-official", block),
+    }
 
 
 if __name__ == "__main__":
-    figures = json.loads(Path("benchmarks/official_figures.json").read_text())
-    result = json.loads(Path("results/official-quirks.json").read_text())
-    checkpoint.write_text("results/beside-official.md", page(result, figures))
+    path = Path("results/beside-official.json")
+    if folders := [Path(name) for name in sys.argv[1:]]:
+        checkpoint.write_text(path, json.dumps(collect(folders), indent=1) + "\n")
+    result = json.loads(path.read_text())
+    for name, text in pages(result, Path("README.md").read_text()).items():
+        checkpoint.write_text(name, text)

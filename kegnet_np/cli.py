@@ -40,6 +40,12 @@ HELP = {
     "info": "print what a checkpoint holds",
 }
 
+_SIZE = ("compression", "params", "agreement")
+GRID = {  # the settings that a command of many runs does not take
+    "table": ("dataset", "label", "metadata", *_SIZE),
+    "frontier": ("dataset", "label", "metadata", "ranks", "init", "sampler", *_SIZE),
+}  # fmt: skip
+
 REMEDIES = {  # for errors that are not our own
     OSError: "check the path, its permissions and the space on the disk",
     MemoryError: "take smaller batches, pools or numbers of networks",
@@ -118,8 +124,12 @@ def _add_settings(parser, command):
         f for f in fields(Config)
         if command == "run" or command in f.metadata["stages"]
         or (command == "metadata" and f.name in ("dataset", "label", "split_seed"))
-        or (command in ("table", "frontier") and f.name not in ("dataset", "label"))
+        or (command in GRID and f.name not in GRID[command])
     ]  # fmt: skip
+    helps = {f.name: f.metadata["help"] + _default(f) for f in chosen}
+    if command == "table":
+        helps["ranks"] = "a column for each of R1,R2,..., the same rank in every layer (default: "
+        helps["ranks"] += "the paper's: 5, Letter 10, Pendigits both)"
     for f in chosen:
         flag, kind = "--" + f.name.replace("_", "-"), hints[f.name]
         if kind is bool:
@@ -127,7 +137,7 @@ def _add_settings(parser, command):
             parser.add_argument(flag, action=action, help=f.metadata["help"])
             continue
         parser.add_argument(
-            flag, type=_CONVERT.get(kind, str), help=f.metadata["help"] + _default(f),
+            flag, type=_CONVERT.get(kind, str), help=helps[f.name],
             choices=CHOICES.get(f.name), metavar=_METAVAR.get(f.name, _METAVAR.get(kind)),
         )  # fmt: skip
     if any(f.name == "protocol" for f in chosen):

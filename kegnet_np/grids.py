@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from . import checkpoint, experiment, inputs
-from .cli import read_settings
+from .cli import GRID, read_settings
 from .models import Classifier
 
 
@@ -34,7 +34,7 @@ def frontier(arguments: dict) -> None:
     from . import table as grid
 
     settings = {"protocol": "beyond"} | read_settings(arguments)
-    for key in ("ranks", "compression", "params", "agreement", "sampler"):
+    for key in GRID["frontier"]:
         if key in settings:
             raise ValueError(f"--{key} is given, but kegnet frontier chooses it; drop it")
     seed = settings.pop("seed", 2019)

@@ -100,9 +100,10 @@ def test_a_compression_may_be_for_one_set_alone():
 
 def test_a_frontier_goes_on_and_refuses_what_it_cannot_do(done):
     folder, options, out, _ = done
+    (folder / "ranks.toml").write_text("ranks = 3")
     assert accepted("frontier", *options, "--out", folder / "f", "--resume") == out
     for more, words in [
-        (["--ranks", "3"], "--ranks is given, but kegnet frontier chooses it"),
+        (["--config", folder / "ranks.toml"], "--ranks is given, but kegnet frontier chooses it"),
         (["--compressions", "8,x"], "--compressions has 'x', expected C or SET:C"),
         (["--compressions", "8,letter:4"], "--compressions has 'letter:4', expected C or SET:C"),
         (["--compressions", "0.5"], "compressions is [0.5], expected different numbers"),
