@@ -157,23 +157,12 @@ def tables(result: dict) -> list[list[list[str]]]:
     return [*by_set, within(result), chosen(result)]
 
 
-def note(result: dict) -> str:
-    """What the numbers are."""
-    trained = [c for c in result["cells"] if c["stage"] == "real"]
-    teachers, students = len({c["teacher"] for c in trained}), len(trained[0]["accuracy"])
-    settings = ", ".join(f"{k} {v}" for k, v in result["settings"].items())
-    return (
-        f"{settings}; teachers: {teachers}, students of each: {students}; ± is half a 95% t "
-        f"interval over {'the teachers’ means' if teachers > 1 else 'one teacher’s students'}"
-    )
-
-
 def pages(result: dict, name: str, readme: str) -> dict[str, str]:
     """What is generated from ``results/name.json``: file name -> text, README.md included."""
     made = [report.to_markdown(table) for table in tables(result)]
-    page = "\n\n".join(["# The frontier", note(result) + ".", *made]) + "\n"
+    page = "\n\n".join(["# The frontier", report.note(result) + ".", *made]) + "\n"
     first = [report.to_markdown(rows(result, d)) for d in _axes(result)[0]]
-    last = f"{note(result)} (all of it, with the ranks: `results/{name}.md`)."
+    last = f"{report.note(result)} (all of it, with the ranks: `results/{name}.md`)."
     block = "\n" + "\n\n".join([*first, report.to_markdown(within(result)), last]) + "\n"
     return {
         f"results/{name}.md": page, "README.md": report.with_block(readme, f"results/{name}", block)

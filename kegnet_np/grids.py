@@ -30,7 +30,7 @@ def table(arguments: dict) -> None:
 def frontier(arguments: dict) -> None:
     """kegnet frontier."""
     from . import frontier as front
-    from . import plots
+    from . import plots, report
     from . import table as grid
 
     settings = {"protocol": "beyond"} | read_settings(arguments)
@@ -51,7 +51,7 @@ def frontier(arguments: dict) -> None:
     waves = front.waves(models, sizes, samplers, _count(arguments, "teachers"), seed)
     result, out = _compute(arguments, settings, waves, "frontiers")
     print("\n\n".join(map(experiment.to_text, front.tables(result))))
-    print(f"\n{front.note(result)}")
+    print(f"\n{report.note(result)}")
     plots.save(front.figure(result), out / "frontier.png")
     print(f"the numbers are in {out / 'table.json'}, with frontier.png beside it")
 

@@ -89,7 +89,7 @@ def rows(result: dict, key: str) -> list[list[str]]:
 
 def note(result: dict) -> str:
     """What the numbers are: protocol, seeds, selection, interval."""
-    trained = [c for c in result["cells"] if c["stage"] == "normal"]
+    trained = [c for c in result["cells"] if c["stage"] == "real"]
     teachers, students = len({c["teacher"] for c in trained}), len(trained[0]["accuracy"])
     unit = "the teachers' means" if teachers > 1 else "one teacher's students"
     settings = ", ".join(f"{k} {v}" for k, v in result["settings"].items())

@@ -48,8 +48,9 @@ def make(
         "energy": lambda: energy(M, theta_M),
     }
     factories |= described or {}
-    if missing := [name for name in sampling.parts(names) if name not in factories]:
-        raise ValueError(f"sampler is {names!r}, expected --metadata with {missing[0]}")
+    for name in sampling.parts(names):
+        if name in sampling.DESCRIBED and name not in factories:
+            raise ValueError(f"sampler is {names!r}, expected --metadata with {name}")
     return mixture([factories[name]() for name in sampling.parts(names)])
 
 

@@ -25,6 +25,7 @@ SAMPLERS = {
     "classes": "a Gaussian for each class, its features independent, from --metadata",
 }
 LEARNT = ("kegnet", "noised")  # those that need generators
+DESCRIBED = ("ranges", "covariance", "classes")  # those that need metadata: not data-free
 
 
 def parts(names: str) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from . import ops
 from .models import Classifier, check_ranks
 
 
@@ -94,13 +95,13 @@ def fit_layers(
     arrays: dict[str, np.ndarray] = {}
     A = B = x.astype(np.float64)
     for i, (rank_in, rank_out) in enumerate(student.rank_pairs(student.ranks or ())):
-        Y = A @ p[f"W{i}"] + p[f"b{i}"]  # (N, H)
+        Y = ops.dense(A, p[f"W{i}"].astype(A.dtype), p[f"b{i}"].astype(A.dtype))  # (N, H)
         mean_B, mean_Y = B.mean(0), Y.mean(0)
         W = _reduced_rank(B - mean_B, Y - mean_Y, min(rank_in, rank_out))
         U_in, core, U_out = _factors(W, rank_in, rank_out)
         b = (mean_Y - mean_B @ W)[None]
         arrays |= {f"U_in{i}": U_in, f"core{i}": core, f"U_out{i}": U_out, f"b{i}": b}
-        A, B = _elu(Y), _elu(B @ W + b)
+        A, B = ops.elu(Y), ops.elu(ops.dense(B, W, b))
     return student, student.layout.pack(arrays, theta.dtype)
 
 
@@ -121,10 +122,6 @@ def _factors(W: np.ndarray, rank_in: int, rank_out: int) -> tuple[np.ndarray, ..
     core = np.zeros((rank_in, rank_out))
     np.fill_diagonal(core, s[: min(rank_in, rank_out)])
     return U[:, :rank_in], core, Vt[:rank_out]
-
-
-def _elu(a: np.ndarray) -> np.ndarray:
-    return np.where(a > 0, a, np.expm1(np.minimum(a, 0)))
 
 
 def _student(teacher: Classifier, ranks: int | Sequence[int]) -> Classifier:

@@ -139,7 +139,8 @@ def test_every_sampler_has_the_moments_that_its_name_says(teacher, rng):
     def generated(rng, n):
         return np.full((n, 6), 2, np.float32)
 
-    made = {n: samplers.make(n, M, theta, generated)(rng, 20_000) for n in sampling.SAMPLERS}
+    names = [name for name in sampling.SAMPLERS if name not in sampling.DESCRIBED]
+    made = {n: samplers.make(n, M, theta, generated)(rng, 20_000) for n in names}
     for name, x in made.items():
         assert x.shape == (20_000, 6) and x.dtype == np.float32, name
     for name in ("normal", "wide", "energy"):
