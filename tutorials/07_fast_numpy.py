@@ -19,7 +19,7 @@
 # **What you need.** Tutorial 1 (the tape, the VJP) and tutorial 2 (dense layers and ELU). No data:
 # random numbers will do.
 #
-# Runs in about 20 seconds on one core. The times on this page are those of the machine that made
+# Runs in about 8 seconds on one core. The times on this page are those of the machine that made
 # it. Yours will differ; the ratios should be alike.
 
 # %%
