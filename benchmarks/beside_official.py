@@ -53,8 +53,8 @@ def chosen(result, dataset, rank, stage, generators=5):
 
 def accuracy(result, figures):
     """A row per set and approach: ours, its teachers' means, theirs, the difference."""
-    out = [["test accuracy, %", "ours", "by teacher", "official", "ours − official",
-            "second", "paper"]]  # fmt: skip
+    out = [["test accuracy, %", "ours", "by teacher", "all students", "official",
+            "ours − official", "second", "paper"]]  # fmt: skip
     for dataset, known in figures.items():
         for stage, official in known["official"].items():
             for generators in sorted({c["generators"] for c in result["cells"]}, reverse=True):
@@ -62,12 +62,14 @@ def accuracy(result, figures):
                 if not cells:
                     continue
                 entry = report.interval([c["accuracy"] for c in cells])
+                every = [100 * v for c in cells for v in c["accuracy"]]
                 others = [known[source].get(stage) for source in ("second", "paper")]
                 name = LABELS[stage] + (f", {generators} generators" if stage == "kegnet" else "")
                 out.append([
                     f"{dataset}, rank {known['rank']}: {name}", report.cell(entry),
                     ", ".join(f"{100 * np.mean(c['accuracy']):.1f}" for c in cells),
-                    f"{100 * official:.1f}", f"{100 * (entry['mean'] - official):+.1f}",
+                    f"{min(every):.1f} to {max(every):.1f}", f"{100 * official:.1f}",
+                    f"{100 * (entry['mean'] - official):+.1f}",
                     *(f"{100 * other:.1f}" if other else "" for other in others),
                 ])  # fmt: skip
     return out
