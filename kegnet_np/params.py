@@ -10,7 +10,7 @@ from math import prod
 
 import numpy as np
 from autograd.core import VJPNode, add_outgrads
-from autograd.tracer import isbox, new_box, trace_stack
+from autograd.tracer import isbox, new_box, notrace_primitives, trace_stack
 
 Shape = tuple[int, ...]
 
@@ -121,6 +121,9 @@ class _Node(VJPNode):
     def _enter(self, tape):
         self.tape, self.outgrad = tape, None
         tape.append(self)
+
+
+notrace_primitives[_Node] = notrace_primitives[VJPNode]  # comparisons and the like: no gradient
 
 
 def _reverse(tape, end, g):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from autograd import grad
+from autograd import numpy as anp
 from checks import central_differences, close
 
 from kegnet_np import losses, models, tucker
@@ -144,3 +145,15 @@ def test_every_operation_is_in_the_registry():
         "batch_norm", "batch_norm_eval", "dropout",
         "log_softmax", "cross_entropy", "kl", "reconstruction", "diversity",
     }  # fmt: skip
+
+
+def test_a_loss_may_compare_traced_values_as_autograd_allows():
+    layout = Layout({"a": (1, 5)})
+    theta = np.array([-2.0, -0.5, 0.5, 1.0, 3.0])
+    elu = REGISTRY["elu"].reference  # it asks where a > 0
+
+    def loss(p):
+        return anp.sum(anp.where(p["a"] > 0, p["a"] ** 2, 0) + elu(p["a"])), None
+
+    _, gradient, _ = value_and_grad(loss, layout)(theta)
+    close(gradient, 2 * np.maximum(theta, 0) + np.where(theta > 0, 1, np.exp(theta)), 1e-12)
