@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import warnings
 import zipfile
 import zlib
 from contextlib import suppress
@@ -42,7 +43,9 @@ SOURCES = {
 
 def read_files(name: str, data_dir: Pathish | None) -> list[bytes]:
     """The decoded members of a set, from the folder given, the download cache or the network."""
-    import pooch
+    with warnings.catch_warnings():  # in a notebook tqdm, which pooch imports, misses a widget
+        warnings.simplefilter("ignore")
+        import pooch
 
     source, given = SOURCES[name], data_dir or os.environ.get("KEGNET_DATA")
     folder, url = Path(given or pooch.os_cache("kegnet_np")).expanduser(), ARCHIVE + source.address
