@@ -2,10 +2,11 @@
 
     kegnet table --protocol official-quirks --datasets pendigits,letter --teachers 3 --out A
     kegnet table --protocol official-quirks --datasets letter --generators 2 --teachers 3 --out B
-    python benchmarks/beside_official.py A B       # without the folders: only the pages again
+    kegnet table --protocol official-quirks --datasets pendigits --generators 4 --teachers 3 --out C
+    python benchmarks/beside_official.py A B C     # without the folders: only the pages again
 
 The run of the authors' program (benchmarks/official_figures.json) has one teacher, one student, and
-for Letter two generators in place of five: hence B. Writes results/beside-official.json, and from
+fewer generators than five: hence B and C. Writes results/beside-official.json, and from
 it results/beside-official.md and the block of README.md.
 """
 
