@@ -193,6 +193,8 @@ def read_settings(arguments: dict, **settings) -> dict:
         ranks = settings.get("ranks")
         if ranks == "auto":
             settings["ranks"] = ()
+        elif ranks == []:
+            raise ValueError("ranks is (), expected positive integers such as [16, 10, 5], or auto")
         elif isinstance(ranks, (int, list)):
             settings["ranks"] = (ranks,) if isinstance(ranks, int) else tuple(ranks)
     names = {f.name for f in fields(Config)}

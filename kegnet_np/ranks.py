@@ -5,10 +5,9 @@ directions, and what it drops no later layer brings back; real inputs may need o
 but without data nobody knows which. Deep in the network the teacher has made up its mind, and a few
 directions carry its answer. So the rank belongs where the data enters.
 
-How far to go depends on the teacher. A layer's own error does not tell (a layer of rank 2 fits its
-activations well enough and still starves all that follow it), and neither does the untrained
-student. What does is a short distillation: a few hundred steps order candidates much as ten
-thousand do.
+How far to go depends on the teacher. A layer's own error does not tell: a layer of rank 2 fits its
+activations well enough and still starves all that follow it. What does is a short distillation: a
+few hundred steps order candidates much as ten thousand do.
 """
 
 import time

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from shell import contents, kegnet, refused, write_table
 
-from kegnet_np import commands, stages
+from kegnet_np import commands, inputs, stages
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +99,7 @@ def test_a_bad_option_is_refused(folder, options, words):
     ("ranks = [5, 2.5]", "ranks is (5, 2.5), expected positive integers"),
     ('protocol = "long"', "protocol is 'long', expected one of paper, "),
     ('sampling = "some"', "sampling is 'some', expected one of pool, fresh"),
-    ("student = 3", "unknown setting 'student'; known are alpha, beta"),
+    ("student = 3", "unknown setting 'student'; known are agreement, alpha, beta"),
     ("[run]\nseed = 3", "unknown setting 'run'"),
     ("seed 3", "--config my.toml is not TOML"),
     ("seed = '\udcff'", "--config my.toml is not TOML"),
@@ -125,7 +125,7 @@ def put(path, text):
     ("out/config.json", "3", True, "config.json holds no settings"),
 ])  # fmt: skip
 def test_a_run_folder_in_use_is_refused(folder, monkeypatch, file, text, resume, words):
-    monkeypatch.setattr(commands, "_load", None)  # before the data are read
+    monkeypatch.setattr(inputs, "load", None)  # before the data are read
     put(folder / file, text)
     assert words in refused(folder, "run", "--out", "out", *["--resume"] * resume)
 

@@ -112,7 +112,7 @@ def test_a_table_killed_at_random_moments_ends_with_the_same_numbers(serial, tmp
         process, enough = start(tmp_path / "killed"), files() + kills % 2
         while process.poll() is None and files() < enough:
             time.sleep(0.002)
-        time.sleep(rng.uniform(0, 0.02 if kills % 2 else 3))
+        time.sleep(rng.uniform(0, 0.02 if kills % 2 else 0.6))
         assert process.poll() is None, "it ended before it could be killed"
         kills += 1
         os.killpg(process.pid, signal.SIGKILL)
