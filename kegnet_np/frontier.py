@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from matplotlib.ticker import StrMethodFormatter
+
 from . import report
 from .checkpoint import write_text
 from .models import Classifier
@@ -143,8 +145,11 @@ def figure(result: dict):
         if dataset in PAPER:
             accuracy, c = PAPER[dataset]
             ax.plot(n_M / c, accuracy, "r*", ms=9, label="KegNet, as reported")
-        low = min(100 * entry(result, dataset, c, s).get("mean", 1) for c in sizes for s in stages)
-        ax.set(xscale="log", xlabel="parameters", title=dataset, ylim=(max(0, low - 5), 101))
+        ax.set(xscale="log", xlabel="parameters", title=dataset)
+        ax.set_ylim(max(0, ax.get_ylim()[0]), 101)
+        for axis_format in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
+            axis_format(StrMethodFormatter("{x:,.0f}"))
+        ax.tick_params(axis="x", which="both", labelsize=7)
     fig.axes[0].set_ylabel("test accuracy, %")
     fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3,
                fontsize=8)  # fmt: skip
