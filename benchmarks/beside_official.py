@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from kegnet_np import checkpoint, report
+from kegnet_np.config import Config
 from kegnet_np.experiment import LABELS
 
-PATIENCE, LEAST = 50, 100  # of the students, in epochs: the official program's and ours
+PATIENCE, LEAST = Config.student_patience, Config.student_min_epochs  # the official ones, too
 STAGES = ("teacher", "tucker", "uniform", "normal", "kegnet", "generators")
 KEPT = ("accuracy", "seconds", "kept_epoch", "epochs")
 FIGURES = Path(__file__).with_name("official_figures.json")

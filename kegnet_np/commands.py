@@ -69,10 +69,7 @@ def compress(arguments: dict) -> None:
         student, theta, found = stages.compress(
             config, M, theta_M, generated, inputs.described(arguments, header)
         )
-    trials = [asdict(trial) for trial in found.trials] if found else []
-    checkpoint.save_network(
-        out, student, theta[None], theta[None, :0], stage="tucker", trials=trials
-    )
+    experiment.save_tucker(out, student, theta, found, stage="tucker")
     n, was = student.layout.size, M.layout.size
     print(f"{out}: {n:,} parameters instead of {was:,}, {was / n:.2f}x smaller, not yet trained")
     if found:

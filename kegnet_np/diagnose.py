@@ -62,6 +62,4 @@ def _correlations(*clouds: np.ndarray) -> list[np.ndarray]:
 
 
 def _correlation(x: np.ndarray) -> np.ndarray:
-    centred = x.astype(np.float64) - x.mean(0, dtype=np.float64)
-    unit = centred / np.linalg.norm(centred, axis=0)
-    return unit.T @ unit
+    return np.atleast_2d(np.corrcoef(x.astype(np.float64), rowvar=False))

@@ -25,6 +25,10 @@ LABELS = {
     "kegnet": "Tucker + KegNet",
     "real": "Tucker + real inputs (ceiling)",
 }
+SOURCE = ("dataset", "label", "split_seed", "own_statistics")  # the settings of the data
+METRICS = ("stage", "epoch", "member", "loss", "cls_loss", "dec_loss", "div_loss", "score")
+
+
 def approaches(config: Config) -> list[str]:
     """What students are distilled on: the paper's approaches, the ceiling, and the sampler."""
     more = [config.sampler] if config.sampler and config.sampler not in APPROACHES else []
@@ -36,15 +40,12 @@ def label(name: str) -> str:
     return LABELS.get(name, f"Tucker + {name}")
 
 
-SOURCE = ("dataset", "label", "split_seed", "own_statistics")  # the settings of the data
-METRICS = ("stage", "epoch", "member", "loss", "cls_loss", "dec_loss", "div_loss", "score")
-
-
 def _save_stack(path, model, done, **header):
     checkpoint.save_network(path, model, done.kept_theta, done.kept_state, **header)
 
 
-def _save_tucker(path, model, theta, allocation, **header):
+def save_tucker(path, model, theta, allocation, **header) -> None:
+    """Write what `stages.compress` returned: the student's start, and the trials of its ranks."""
     trials = [asdict(trial) for trial in allocation.trials] if allocation else []
     checkpoint.save_network(path, model, theta[None], theta[None, :0], trials=trials, **header)
 
@@ -95,7 +96,7 @@ def run(config: Config, data, out, *, resume: bool = False, figures: bool = True
         described = metadata.load(config.metadata, data.mean, data.scale) if config.metadata else {}
         student, theta_0, _ = folder.stage(
             "tucker", lambda part: stages.compress(config, M, theta_M, kegnet, described),
-            _save_tucker, checkpoint.load_network,
+            save_tucker, checkpoint.load_network,
         )  # fmt: skip
         students = {"tucker": theta_0}
         for name in approaches(config):

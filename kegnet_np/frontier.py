@@ -5,17 +5,14 @@ ranks are chosen once, on normal noise, and the students of all samplers start f
 them real inputs, the ceiling, and the plain rival: an ordinary smaller MLP.
 """
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from matplotlib.ticker import StrMethodFormatter
 
 from . import report
-from .checkpoint import write_text
 from .models import Classifier
-from .plots import new_figure, save
+from .plots import new_figure
 from .ranks import n_params
 from .sampling import parts
 from .table import MLP_SAMPLER, Job
@@ -50,12 +47,13 @@ def waves(
             made[0].append(Job(dataset, teacher, "teacher"))
             made[1].append(Job(dataset, teacher, "generators"))
             for c in compressions[dataset]:
-                job = [Job(dataset, teacher, stage, 0, c) for stage in (*samplers, "real", "mlp")]
+                stages = (*samplers, "real", "mlp")
+                students = [Job(dataset, teacher, stage, 0, c) for stage in stages]
                 if M.layout.size / c < n_params(M, (1,)):
-                    job = job[-1:]
+                    students = students[-1:]
                 else:
                     made[2].append(Job(dataset, teacher, "ranks", 0, c))
-                made[3] += job
+                made[3] += students
     return made
 
 
@@ -174,15 +172,5 @@ def pages(result: dict, name: str, readme: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def main(names: Sequence[str]) -> None:
-    """Write everything that is generated from ``results/*.json``, in the repository's root."""
-    for name in names:
-        path = Path("results", f"{name}.json")
-        result = json.loads(path.read_text(encoding="utf-8"))
-        for file, text in pages(result, name, Path("README.md").read_text("utf-8")).items():
-            write_text(file, text)
-        save(figure(result), path.with_suffix(".png"))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    report.main(sys.argv[1:], pages, figure)

@@ -6,7 +6,7 @@ Everything is made from the dict that ``table.json`` holds; no number is typed b
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -191,8 +191,11 @@ def pages(result: dict, name: str, readme: str) -> dict[str, str]:
     }
 
 
-def main(names: Sequence[str]) -> None:
-    """Write everything that is generated from ``results/*.json``, in the repository's root."""
+def main(names: Sequence[str], pages: Callable = pages, figure: Callable = figure) -> None:
+    """Write everything that is generated from ``results/*.json``, in the repository's root.
+
+    pages, figure : those of this module, or of another that renders such results.
+    """
     for name in names:
         path = Path("results", f"{name}.json")
         result = json.loads(path.read_text(encoding="utf-8"))
