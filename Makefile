@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 NOTEBOOKS := $(VENV)/.notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help run test tutorials lint clean
+.PHONY: help run test tutorials pages lint clean
 
 help:  ## show this list
 	@echo "make TARGET [PYTHON=python3] [VENV=.venv]"
@@ -26,6 +26,11 @@ test: $(STAMP)  ## every test that is not slow, with coverage
 
 tutorials: $(NOTEBOOKS)  ## every tutorial from scratch: the notebooks, their outputs and figures
 	$(BIN)/python tutorials/execute.py
+
+pages: $(NOTEBOOKS)  ## the tutorials as web pages, to read on any screen, in build/tutorials
+	@mkdir -p build/docs && cp docs/method.png build/docs/
+	$(BIN)/jupyter-nbconvert --log-level ERROR --to html --template-file tutorials/page.html.j2 \
+	  --output-dir build/tutorials tutorials/*.ipynb
 
 lint: $(STAMP)  ## style and types
 	$(BIN)/ruff check .

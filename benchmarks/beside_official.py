@@ -11,7 +11,6 @@ it results/beside-official.md and the block of README.md.
 """
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ KEPT = ("accuracy", "seconds", "kept_epoch", "epochs")
 FIGURES = Path(__file__).with_name("official_figures.json")
 
 
-def collect(folders):
+def collect(*folders):
     """The cells of the tables' folders that the authors' program has, too."""
     cells = []
     for folder in folders:
@@ -97,8 +96,8 @@ def times(result, figures):
     return out
 
 
-def pages(result, readme):
-    """What is generated from results/beside-official.json: file name -> text."""
+def pages(result, name, readme):
+    """What is generated from the result called name: file name -> text."""
     figures = json.loads(FIGURES.read_text())
     figures.pop("about")
     teachers = len({c["teacher"] for c in result["cells"]})
@@ -111,15 +110,10 @@ def pages(result, readme):
     page = "\n\n".join(["# Beside the authors' program", note + ".", *tables]) + "\n"
     block = "\n" + "\n\n".join([*tables, note + "."]) + "\n"
     return {
-        "results/beside-official.md": page,
-        "README.md": report.with_block(readme, "results/beside-official", block),
+        f"results/{name}.md": page,
+        "README.md": report.with_block(readme, f"results/{name}", block),
     }
 
 
 if __name__ == "__main__":
-    path = Path("results/beside-official.json")
-    if folders := [Path(name) for name in sys.argv[1:]]:
-        checkpoint.write_text(path, json.dumps(collect(folders), indent=1) + "\n")
-    result = json.loads(path.read_text())
-    for name, text in pages(result, Path("README.md").read_text()).items():
-        checkpoint.write_text(name, text)
+    report.benchmark("beside-official", collect, pages)

@@ -11,11 +11,8 @@ results/samples.md and the block of README.md.
 """
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 import data_loaders
 from kegnet_np import checkpoint, diagnose, losses, report, sampling, stages, table, train, tucker
@@ -51,7 +48,8 @@ def changed(M, theta_M, real, kegnet):
     }
 
 
-def main(folder):
+def compute(folder):
+    """Measures of each kind of samples, and students on samples with one property changed."""
     described = json.loads((folder / "config.json").read_text())
     jobs = [name.rsplit("-", 2) for name in described["grid"] if name.endswith("-teacher")]
     measures, students = [], []
@@ -84,8 +82,7 @@ def main(folder):
             scores = train.accuracy(logits, data.y_test).tolist()
             students.append({"teacher": seed, "samples": name, "accuracy": scores})
             print(dataset, seed, name, np.round(scores, 3), flush=True)
-    result = {"settings": described["settings"], "measures": measures, "students": students}
-    checkpoint.write_text("results/samples.json", json.dumps(result, indent=1) + "\n")
+    return {"settings": described["settings"], "measures": measures, "students": students}
 
 
 def measures(result):
@@ -111,22 +108,15 @@ def students(result):
     return report.to_markdown(out)
 
 
-def pages(result, readme):
-    """What is generated from results/samples.json: file name -> text."""
+def pages(result, name, readme):
+    """What is generated from the result called name: file name -> text."""
     tables, last = measures(result), students(result)
     page = "\n\n".join(["# What the samples lack", *tables.values(), last]) + "\n"
     block = f"\n{tables[STUDENTS[0]]}\n\n{last}\n"
     return {
-        "results/samples.md": page, "README.md": report.with_block(readme, "results/samples", block)
+        f"results/{name}.md": page, "README.md": report.with_block(readme, f"results/{name}", block)
     }  # fmt: skip
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
-        raise SystemExit(__doc__)
-    if len(sys.argv) == 2:
-        with threadpool_limits(1, user_api="blas"):
-            main(Path(sys.argv[1]))
-    result = json.loads(Path("results/samples.json").read_text())
-    for name, text in pages(result, Path("README.md").read_text()).items():
-        checkpoint.write_text(name, text)
+    report.benchmark("samples", compute, pages)

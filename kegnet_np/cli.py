@@ -8,7 +8,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from . import __version__
-from .config import CHOICES, PROTOCOLS, Config, make_config
+from .config import CHOICES, Config
+from .protocols import PROTOCOLS, make_config
 
 DESCRIPTION = (
     "KegNet for tabular classifiers: take a trained network and none of its data, and get a "

@@ -13,7 +13,8 @@ from threadpoolctl import threadpool_limits
 import data_loaders
 
 from . import __version__, checkpoint, metadata, samplers, sampling, stages, train
-from .config import Config, changes
+from .config import Config
+from .protocols import changes
 from .run_folder import Folder, open_folder
 
 APPROACHES = ("uniform", "normal", "kegnet", "real")

@@ -1,4 +1,7 @@
-"""The method in one picture, for the README and the tutorials: ``python -m kegnet_np.picture``."""
+"""The method in one picture, for the README and the tutorials: ``python -m kegnet_np.picture``.
+
+Narrow, so that it can be read on a phone.
+"""
 
 import sys
 
@@ -7,62 +10,70 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from .plots import new_figure, save
 
 BLUE, ORANGE, GREEN, GREY = "#d6e4f5", "#fbe3cc", "#d9efd6", "#eeeeee"
-BOXES = {  # name: (x, y, width, text, colour)
-    "data": (0.0, 4.5, 2.0, "real rows, labels\n(x, y)", GREY),
-    "teach": (3.0, 4.5, 2.4, "teacher M\n12 dense layers", BLUE),
-    "noise": (0.0, 2.1, 2.0, "ŷ one-hot, uniform\nẑ ~ N(0, I)", GREY),
-    "G": (3.0, 2.1, 2.4, "generator G\nx̂ = G(ŷ, ẑ)", ORANGE),
-    "M": (6.4, 2.75, 2.2, "M, frozen\np(y | x)", BLUE),
-    "D": (6.4, 1.45, 2.2, "decoder D\np(z | x)", ORANGE),
-    "cls": (9.5, 2.75, 2.6, "l_cls: M(x̂) against ŷ", GREY),
-    "dec": (9.5, 1.45, 2.6, "l_dec: D(x̂) against ẑ", GREY),
-    "tucker": (6.4, 4.5, 2.2, "Tucker form\nW ≈ U_in core U_out", GREEN),
-    "student": (9.5, 4.5, 2.6, "student S, 8× smaller\nKL(M(x̂) ‖ S(x̂))", GREEN),
+LEFT, RIGHT, WIDTH, HEIGHT = 0.6, 4.1, 2.6, 0.9
+BOXES = {  # name: (x, y, text, colour)
+    "data": (LEFT, 8.0, "real rows, labels\n(x, y)", GREY),
+    "teach": (RIGHT, 8.0, "teacher M\n12 dense layers", BLUE),
+    "G": (LEFT, 6.1, "generator G\nx̂ = G(ŷ, ẑ)", ORANGE),
+    "noise": (RIGHT, 6.1, "ŷ one-hot, uniform\nẑ ~ N(0, I)", GREY),
+    "M": (LEFT, 4.5, "M, frozen\np(y | x)", BLUE),
+    "D": (RIGHT, 4.5, "decoder D\np(z | x)", ORANGE),
+    "cls": (LEFT, 3.1, "l_cls:\nM(x̂) against ŷ", GREY),
+    "dec": (RIGHT, 3.1, "l_dec:\nD(x̂) against ẑ", GREY),
+    "student": (LEFT, 0.7, "student S, 8× smaller\nKL(M(x̂) ‖ S(x̂))", GREEN),
+    "tucker": (RIGHT, 0.7, "Tucker form\nW ≈ U_in core U_out", GREEN),
 }
 ARROWS = [  # from, side, to, side
-    ("data", "right", "teach", "left"), ("teach", "right", "tucker", "left"),
-    ("tucker", "right", "student", "left"), ("noise", "right", "G", "left"),
-    ("G", "right", "M", "left"), ("G", "right", "D", "left"),
-    ("M", "right", "cls", "left"), ("D", "right", "dec", "left"),
+    ("data", "right", "teach", "left"), ("noise", "left", "G", "right"),
+    ("G", "bottom", "M", "top"), ("G", "bottom", "D", "top"),
+    ("M", "bottom", "cls", "top"), ("D", "bottom", "dec", "top"),
+    ("tucker", "left", "student", "right"),
 ]  # fmt: skip
-HEIGHT = 0.85
+STAGES = {"teach": "1 teach", "G": "2 extract", "tucker": "3 compress", "student": "4 distil"}
 
 
 def method_picture():
     """Teach, forget, extract, compress, distil, as boxes and arrows; returns a Figure."""
-    figure = new_figure(10.5, 4.2)
+    figure = new_figure(5.6, 7.0)
     figure.set_layout_engine("none")
     ax = figure.add_axes((0.01, 0.01, 0.98, 0.98))
-    ax.set(xlim=(-0.3, 12.4), ylim=(1.15, 5.9))
+    ax.set(xlim=(-0.2, 7.5), ylim=(0.4, 9.7))
     ax.set_axis_off()
-    for x, y, width, text, colour in BOXES.values():
-        box = FancyBboxPatch((x, y), width, HEIGHT, boxstyle="round,pad=0.06", fc=colour, ec="0.4")
+    for x, y, text, colour in BOXES.values():
+        box = FancyBboxPatch((x, y), WIDTH, HEIGHT, boxstyle="round,pad=0.06", fc=colour, ec="0.4")
         ax.add_patch(box)
-        ax.text(x + width / 2, y + HEIGHT / 2, text, ha="center", va="center", size=9)
+        ax.text(x + WIDTH / 2, y + HEIGHT / 2, text, ha="center", va="center", size=10.5)
 
     def end(name, side):
-        x, y, width, _, _ = BOXES[name]
+        x, y, *_ = BOXES[name]
         return {
-            "left": (x - 0.1, y + HEIGHT / 2),
-            "right": (x + width + 0.1, y + HEIGHT / 2),
-            "bottom": (x + width / 2, y - 0.1),
-        }[side]
+            "left": (x - 0.1, y + HEIGHT / 2), "right": (x + WIDTH + 0.1, y + HEIGHT / 2),
+            "bottom": (x + WIDTH / 2, y - 0.1), "top": (x + WIDTH / 2, y + HEIGHT + 0.1),
+        }[side]  # fmt: skip
 
     def arrow(start, stop):
-        line = FancyArrowPatch(start, stop, arrowstyle="-|>", mutation_scale=11, color="0.25")
+        line = FancyArrowPatch(start, stop, arrowstyle="-|>", mutation_scale=12, color="0.25",
+                               shrinkA=0, shrinkB=0)  # fmt: skip
         ax.add_patch(line)
+
+    def around(name, to, side, x, text):
+        """From one box down to another along the picture's edge."""
+        (start, y), (stop, y_to) = end(name, side), end(to, side)
+        ax.plot([start, x, x], [y, y, y_to], color="0.25", lw=1.2)
+        arrow((x, y_to), (stop, y_to))
+        ax.text(x, (y + y_to) / 2, text, rotation=90, ha="center", va="center", size=10.5,
+                style="italic", bbox={"fc": "white", "ec": "none", "pad": 2})  # fmt: skip
 
     for name, side, to, at in ARROWS:
         arrow(end(name, side), end(to, at))
-    ax.plot([4.2, 4.2, 10.8], [3.05, 4.0, 4.0], color="0.25", lw=1.2)
-    arrow((10.8, 3.96), (10.8, 4.42))
-    ax.text(4.35, 4.08, "samples x̂ in place of data", size=9, style="italic")
-    ax.plot([2.55, 2.55], [4.2, 5.75], color="firebrick", ls=":", lw=1.6)
-    ax.text(2.45, 5.6, "then the data is gone", color="firebrick", ha="right", size=9)
-    for x, text in ((4.2, "1 teach"), (7.5, "3 compress"), (10.8, "4 distil")):
-        ax.text(x, 5.52, text, ha="center", size=10, weight="bold")
-    ax.text(4.2, 1.72, "2 extract", ha="center", size=10, weight="bold")
-    ax.text(4.2, 1.42, "l = l_cls + α l_dec + β l_div", ha="center", size=9)
+    around("G", "student", "left", 0.05, "samples x̂ in place of data")
+    around("teach", "tucker", "right", 7.25, "the teacher's weights")
+    ax.plot([3.65, 3.65], [7.6, 9.3], color="firebrick", ls=":", lw=1.8)
+    ax.text(3.55, 9.2, "then the data is gone", color="firebrick", ha="right", size=10.5)
+    for name, text in STAGES.items():
+        x, y = end(name, "top")
+        ax.text(x, y + 0.08, text, ha="center", size=11.5, weight="bold")
+    ax.text(3.65, 2.5, "l = l_cls + α l_dec + β l_div", ha="center", size=10.5)
     return figure
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.stats import t as student_t
+from threadpoolctl import threadpool_limits
 
 from .checkpoint import write_text
 from .experiment import LABELS
@@ -166,9 +167,12 @@ def figure(result: dict):
 
 def document(result: dict) -> str:
     """All tables of a result as a Markdown page."""
-    tables = [to_markdown(rows(result, key)) for key in KEYS]
+    tables = [to_markdown(t) for t in (*(rows(result, key) for key in KEYS), seconds(result))]
     title = f"# Protocol {result['settings']['protocol']}"
-    return "\n\n".join([title, note(result) + ".", *tables])
+    cells = result["cells"]
+    whole = sum(c["seconds"] for c in cells) / len({c["teacher"] for c in cells}) / 60
+    time = f"All jobs of one teacher together: {whole:.0f} minutes of one core, in the mean."
+    return "\n\n".join([title, note(result) + ".", *tables, time])
 
 
 def with_block(text: str, name: str, block: str) -> str:
@@ -191,7 +195,7 @@ def pages(result: dict, name: str, readme: str) -> dict[str, str]:
     }
 
 
-def main(names: Sequence[str], pages: Callable = pages, figure: Callable = figure) -> None:
+def main(names: Sequence[str], pages: Callable = pages, figure: Callable | None = figure) -> None:
     """Write everything that is generated from ``results/*.json``, in the repository's root.
 
     pages, figure : those of this module, or of another that renders such results.
@@ -202,7 +206,17 @@ def main(names: Sequence[str], pages: Callable = pages, figure: Callable = figur
         readme = Path("README.md").read_text(encoding="utf-8")
         for file, text in pages(result, name, readme).items():
             write_text(file, text)
-        save(figure(result), path.with_suffix(".png"))
+        if figure:
+            save(figure(result), path.with_suffix(".png"))
+
+
+def benchmark(name: str, compute: Callable, pages: Callable) -> None:
+    """A benchmark's command line: results/name.json from folders, if any are named; its pages."""
+    if folders := [Path(argument) for argument in sys.argv[1:]]:
+        with threadpool_limits(1, user_api="blas"):
+            made = compute(*folders)
+        write_text(Path("results", f"{name}.json"), json.dumps(made, indent=1) + "\n")
+    main([name], pages, None)
 
 
 if __name__ == "__main__":

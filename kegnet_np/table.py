@@ -19,9 +19,10 @@ from threadpoolctl import threadpool_limits
 import data_loaders
 
 from . import checkpoint, ranks, run_folder, samplers, sampling, stages, train
-from .config import Config, make_config
+from .config import Config
 from .experiment import APPROACHES, versions
 from .models import Classifier, generator
+from .protocols import make_config
 
 MLP_SAMPLER = "normal+noised"
 RANKS = {"shuttle": (5,), "pendigits": (5, 10), "letter": (10,)}  # the paper's

@@ -11,7 +11,8 @@ import pytest
 from shell import ENVIRONMENT, accepted, contents, kegnet, refused, write_table
 
 import kegnet_np
-from kegnet_np import checkpoint, cli, config, models
+from kegnet_np import checkpoint, cli, models
+from kegnet_np.protocols import PROTOCOLS
 
 
 @pytest.fixture(autouse=True)
@@ -176,7 +177,7 @@ def test_the_help_of_every_command_shows_an_example_that_it_understands(command)
 
 def test_the_help_tells_the_papers_default_and_the_protocols_that_change_it():
     out = " ".join(kegnet("run", "--help")[1].split())
-    demo, quick = (config.PROTOCOLS[name]["student_epochs"] for name in ("demo", "quick"))
+    demo, quick = (PROTOCOLS[name]["student_epochs"] for name in ("demo", "quick"))
     told = re.search(r"--student-epochs N epochs of students .*? \(default: 400; ([^)]*)\)", out)
     assert told and f"demo {demo}, quick {quick}" in told[1]
     assert "(default: 5, letter 10)" in out and "latent code z (default: 10)" in out

@@ -233,7 +233,7 @@ def benchmark(name):
 def test_the_pages_of_a_benchmark_are_those_that_its_numbers_give(stem):
     result = json.loads((ROOT / "results" / f"{stem}.json").read_text(encoding="utf-8"))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for name, text in benchmark(PAGES[stem]).pages(result, readme).items():
+    for name, text in benchmark(PAGES[stem]).pages(result, stem, readme).items():
         assert (ROOT / name).read_text(encoding="utf-8") == text, f"run {PAGES[stem]}.py"
 
 

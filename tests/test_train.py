@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import data_loaders
-from kegnet_np import config, models, sampling, stages, train, tucker
+from kegnet_np import models, protocols, sampling, stages, train, tucker
 from kegnet_np.fit import Schedule, Training, fit
 from kegnet_np.optim import Adam
 from kegnet_np.params import value_and_grad
@@ -124,7 +124,7 @@ SMALL = {
 
 
 def distilled(theta, **settings):
-    c = config.make_config(SMALL | settings)
+    c = protocols.make_config(SMALL | settings)
     student, theta_0 = tucker.compress(M, theta, c.ranks)
     return stages.distill(c, "normal", M, theta, student, theta_0, sampling.normal(4))
 
@@ -143,7 +143,7 @@ def test_the_extraction_settings_reach_the_generators(rng):
     theta, _ = M.init(rng)
 
     def extracted(**settings):
-        return stages.extract(config.make_config(SMALL | settings), M, theta)[2].kept_theta
+        return stages.extract(protocols.make_config(SMALL | settings), M, theta)[2].kept_theta
 
     usual = extracted()
     for change in ({"alpha": 2.0}, {"beta": 1.0}, {"teacher_dropout": True}):
@@ -153,7 +153,7 @@ def test_the_extraction_settings_reach_the_generators(rng):
 def test_generators_keep_running_statistics_of_every_step(rng):
     """Six steps of `extract` against the same six by hand."""
     theta_M, _ = M.init(rng)
-    c = config.make_config({**SMALL, "generators": 1})
+    c = protocols.make_config({**SMALL, "generators": 1})
     G, D, done = stages.extract(c, M, theta_M)
     (own,) = sampling.seeded(c.seed, "generators", 1)
     (g, state_G), (d, state_D) = G.init(own), D.init(own)
@@ -171,7 +171,7 @@ def test_generators_keep_running_statistics_of_every_step(rng):
 def test_a_teacher_is_selected_on_validation_rows_and_never_sees_the_test_rows(rng):
     data = data_loaders.load("digits")
     poisoned = replace(data, x_test=np.full_like(data.x_test, np.nan))
-    c = config.make_config({**SMALL, "dataset": "digits", "teacher_epochs": 3})
+    c = protocols.make_config({**SMALL, "dataset": "digits", "teacher_epochs": 3})
     model, done = stages.teach(c, poisoned)
     logits = train.predict(model, done.kept_theta, None, data.x_val)
     assert done.kept_score[0] == train.accuracy(logits, data.y_val)[0] > 0.1
@@ -189,7 +189,7 @@ def test_no_member_stops_before_the_least_number_of_epochs():
 
 
 def test_the_papers_schedule_is_the_papers():
-    c = config.make_config({"dataset": "pendigits"})
+    c = protocols.make_config({"dataset": "pendigits"})
     assert (c.teacher_lr, c.teacher_batch, c.teacher_epochs) == (1e-3, 64, 1000)
     assert (c.teacher_patience, c.teacher_min_epochs) == (20, 100)
     assert (c.generator_lr, c.generator_epochs, c.generator_steps) == (1e-4, 200, 100)
@@ -201,15 +201,15 @@ def test_the_papers_schedule_is_the_papers():
     assert (c.student_patience, c.student_min_epochs) == (50, 100)
     assert (c.hidden, c.depth, c.dropout, c.ranks) == (100, 11, 0.15, (5,))
     assert c.selection == "synthetic" and c.sampling == "pool" and c.protocol == "paper"
-    assert config.make_config({"dataset": "letter"}).ranks == (10,)
-    assert config.make_config({}).protocol == "demo" and config.changes(c) == {}
+    assert protocols.make_config({"dataset": "letter"}).ranks == (10,)
+    assert protocols.make_config({}).protocol == "demo" and protocols.changes(c) == {}
     assert models.Classifier(2, 2).dropout == 0.15
-    changed = config.make_config({"dataset": "shuttle", "beta": 0.5, "seed": 3})
-    assert config.changes(changed) == {"beta": 0.5}
+    changed = protocols.make_config({"dataset": "shuttle", "beta": 0.5, "seed": 3})
+    assert protocols.changes(changed) == {"beta": 0.5}
 
 
 def test_in_the_fair_protocol_every_approach_has_as_many_updates():
-    c = config.make_config({"dataset": "letter", "protocol": "fair"})
+    c = protocols.make_config({"dataset": "letter", "protocol": "fair"})
     assert c.pool_per_generator * c.generators == c.noise_pool
     assert c.student_epochs == c.noise_epochs and c.sampling == "fresh" and c.selection == "last"
     assert c.cosine and not c.student_dropout

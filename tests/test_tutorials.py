@@ -30,6 +30,7 @@ TUTORIALS = ROOT / "tutorials"
 SOURCES = sorted(TUTORIALS.glob("[0-9][0-9]_*.py"))
 REFRESH = "make it anew: python tutorials/execute.py tutorials/"
 LINES, PRINTED_LINES, PIXELS = 15, 20, 700  # of a code cell, of its output, of a figure's width
+COLUMNS = 54  # of an output, on a phone
 ALL_SECONDS = 12 * 60  # what the tutorials may take together
 WRONG = ["-123.25", "'abc'", "lambda *a: 0.0", "lambda *a: a[0]", "(0, 0)"]  # of any exercise
 EXERCISE = re.compile(r"\banswer_(\d+_\d+)\b")
@@ -168,6 +169,7 @@ def test_outputs_are_there_in_order_short_and_clean(source):
                 figures += 1
         text = execute.printed(cell)
         assert len(text.splitlines()) <= PRINTED_LINES, where
+        assert all(len(line) <= COLUMNS for line in text.splitlines()), where
         assert not re.search(r"(^|[\s'\"])/(home|root|Users|tmp|work|mnt)/", text), where
     assert figures >= 1
 
@@ -250,7 +252,11 @@ def test_it_runs_its_checks_take_the_solutions_and_its_outputs_are_not_stale(sou
 # --- the tools themselves -------------------------------------------------------------------------
 
 MADE_UP = '''# ---
-# jupyter: a header
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
 # ---
 
 # %% [markdown]
@@ -269,7 +275,7 @@ def root(a):
 # %%
 print(f"{root(2):.3f} of 1,250 rows\\n  and -0.01")
 
-# %% tags=["timing"]
+# %% tags=["varies"]
 print("3 seconds")
 
 # %%
@@ -317,10 +323,7 @@ def test_a_source_is_cut_into_its_cells(made_up, tmp_path):
     kinds = ["markdown", "code", "code", "code", "code", "code", "markdown"]
     assert [cell.kind for cell in cells] == kinds
     assert cells[0].source == "# A title\n\nWords, and $x_1 = 2$."
-    assert cells[1].source.endswith("math.sqrt(a)") and cells[3].tags == ["timing"]
-    (tmp_path / "bad.py").write_text("# %% [markdwon]\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="is no marker of a cell"):
-        execute.read(tmp_path / "bad.py")
+    assert cells[1].source.endswith("math.sqrt(a)") and cells[3].tags == ["varies"]
 
 
 def test_a_stale_output_is_found_and_a_solution_is_run(made_up):
@@ -351,7 +354,7 @@ def test_a_changed_cell_and_a_missing_one_are_found(made_up):
     for change in (
         {"source": ["# Another title"]},
         {"cell_type": "raw"},
-        {"metadata": {"tags": ["timing"]}},
+        {"metadata": {"tags": ["varies"]}},
     ):
         altered = [stored[0] | change, *stored[1:]]
         assert execute.differences(cells, altered, nothing) == ["cell 0 differs from its source"]

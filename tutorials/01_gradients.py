@@ -24,8 +24,13 @@
 #
 # *Knowledge distillation* trains a small network, the student, to do what a large one does, the
 # teacher. It takes inputs on which the student can watch the teacher. KegNet (Yoo, Cho, Kim and
-# Kang, NeurIPS 2019; "the paper" from here on) is a method for when all inputs are gone. The
-# picture shows the whole of it. You need not understand it yet: later tutorials explain each step.
+# Kang, NeurIPS 2019; "the paper" from here on) is a method for when all inputs are gone. It has
+# four steps, and later tutorials explain each:
+#
+# 1. *Teach:* the teacher $M$ learns from real rows of numbers. Then the rows are gone.
+# 2. *Extract:* a generator $G$ learns, from $M$ alone, to make rows that can stand in for them.
+# 3. *Compress:* the weights of $M$ are cut down to those of a smaller student, $S$.
+# 4. *Distil:* $S$ learns to answer as $M$ does, on the rows that $G$ makes.
 #
 # ![The method: teach, extract, compress, distil](../docs/method.png)
 #
@@ -140,15 +145,15 @@ ax.legend();
 
 # %% [markdown]
 # See the two valleys. On the right the formula errs: ten times the step costs one decade
-# (one-sided) or two (central). On the left rounding errs, for both alike. The central difference
-# has the deeper valley, and its floor is near the grey line, $h = 10^{-5}$. We use that step from
-# here on, always in float64. The asserts say the same.
+# (one-sided) or two (central). On the left rounding errs, for both alike: blue lies under orange.
+# The central difference has the deeper valley, and its floor is near the grey line, $h = 10^{-5}$.
+# We use that step from here on, always in float64. The asserts say the same.
 
 # %%
 right_end = steps.searchsorted([0.9e-2, 0.9e-1])  # h = 0.01 and 0.1
 for name, error, power in (("one-sided", one_sided, 1), ("central", two_sided, 2)):
     decades = np.diff(np.log10(error[right_end]))[0]
-    print(f"{name:9}: 10 h costs {decades:.1f} decades, smallest error {error.min():.0e}")
+    print(f"{name:9}: {decades:.1f} decades, smallest error {error.min():.0e}")
     assert abs(decades - power) < 0.2
 assert two_sided[steps.searchsorted(0.9e-5)] < one_sided.min()
 assert two_sided[0] > 100 * two_sided[steps.searchsorted(0.9e-5)]  # h = 1e-13 is far too small
@@ -159,7 +164,7 @@ assert two_sided[0] > 100 * two_sided[steps.searchsorted(0.9e-5)]  # h = 1e-13 i
 
 # %%
 teacher = models.Classifier(features=16, classes=10)
-evaluations = 2 * teacher.layout.size
+evaluations = 2 * teacher.layout.size  # size: how many parameters there are
 print(f"{evaluations:,} evaluations for one gradient of a teacher")
 assert evaluations == 207_420
 
@@ -170,12 +175,14 @@ assert evaluations == 207_420
 #
 # $$y = x W + b, \qquad y_{bh} = \sum_d x_{bd} W_{dh} + b_h,$$
 #
-# with $x$ $(B, D)$, $W$ $(D, H)$, $b$ $(1, H)$, $y$ $(B, H)$. Now the "local slope" is a table: the
-# slope of every $y_{bh}$ in every $W_{dh}$. It is called the *Jacobian*, and it is large.
+# with $x$ $(B, D)$, $W$ $(D, H)$, $b$ $(1, H)$, $y$ $(B, H)$. (As an index $b$ counts the examples;
+# $b_h$ is a bias.) Now the "local slope" is a table: the slope of every $y_{bh}$ in every $W_{dh}$.
+# It is called the *Jacobian*, and it is large.
 
 # %%
 B, D, H = 64, 100, 100  # a hidden layer of the teacher, in training
-print(f"y has {B * H:,} numbers, W has {D * H:,}, the Jacobian {B * H * D * H:,}")
+print(f"y has {B * H:,} numbers, W has {D * H:,}")
+print(f"their Jacobian has {B * H * D * H:,}")
 
 # %% [markdown]
 # Nobody builds it. All that the walk back needs is this: given $g = \partial l / \partial y$, an
@@ -187,10 +194,11 @@ print(f"y has {B * H:,} numbers, W has {D * H:,}, the Jacobian {B * H * D * H:,}
 #
 # In the same way
 #
-# $$\frac{\partial l}{\partial x} = g W^\top, \qquad \frac{\partial l}{\partial b} = \sum_b g_b.$$
+# $$\frac{\partial l}{\partial x} = g W^\top, \qquad
+# \frac{\partial l}{\partial b_h} = \sum_b g_{bh}.$$
 #
 # The map from $g$ to these is the layer's **vector-Jacobian product**: $g$, read as one long
-# vector, times the Jacobian, without the Jacobian. Three short lines of code:
+# vector, times the Jacobian, without the Jacobian. In code:
 
 # %%
 def dense(x, W, b):
@@ -206,7 +214,7 @@ def dense_vjp(g, y, x, W, b):
 # for $y$. The next rule has.)
 #
 # Is it really vector times Jacobian? On a small layer we can afford the table, one row of it per
-# entry of $y$, and multiply.
+# entry of $y$, and multiply. Half of it is zeros: an output depends on one column of $W$ only.
 
 # %%
 x, W, b = rng.normal(size=(4, 3)), rng.normal(size=(3, 2)), rng.normal(size=(1, 2))
@@ -225,8 +233,8 @@ assert np.abs(by_table - by_rule).max() < 1e-8 * np.abs(by_rule).max()
 # Every operation now needs two functions: *forward*, and its *VJP*. The chain rule does the rest,
 # and a program can do the chain rule:
 #
-# 1. While the loss is computed, write down each result, what it was computed from, and its VJP.
-#    This list is the **tape**.
+# 1. While the loss is computed, write down each result, its *parents* (what it was computed from),
+#    and its VJP. This list is the **tape**.
 # 2. Give the loss $g = 1$. Walk the tape *backwards*. Each entry hands its $g$ through its VJP
 #    to its parents. A parent with several children **adds up** what they hand it.
 #
@@ -243,7 +251,8 @@ class Traced:
 
 
 # %% [markdown]
-# `traced` turns a forward function and its VJP into an operation that writes itself down.
+# `traced` turns a forward function and its VJP into an operation that writes itself down. `pull` is
+# the VJP with all but $g$ filled in. A constant is written down too, without a `pull`.
 
 # %%
 def traced(forward, vjp):
@@ -277,7 +286,7 @@ t_dense = traced(dense, dense_vjp)
 t_elu = traced(elu, lambda g, y, a: (g * (np.minimum(y, 0) + 1),))
 t_miss = traced(
     lambda z_hat, z: np.mean((z_hat - z) ** 2),
-    lambda g, y, z_hat, z: (g * 2 * (z_hat - z) / z.size, 0.0),
+    lambda g, y, z_hat, z: (g * 2 * (z_hat - z) / z.size, 0.0),  # z is data: nobody asks for its g
 )
 x, z = rng.normal(size=(16, 3)), rng.normal(size=(16, 2))
 theta = [rng.normal(size=shape) for shape in ((3, 5), (1, 5), (5, 2), (1, 2))]
@@ -303,7 +312,7 @@ for i, name in enumerate(("W0", "b0", "W1", "b1")):
     numeric = central(lambda v, i=i: plain(*theta[:i], v, *theta[i + 1 :]), theta[i])
     scale = np.abs(numeric).max()
     off = np.abs(ours[i] - numeric).max() / scale
-    print(f"{name}: largest slope {scale:.2f}, tape and differences agree: {off < 1e-7}")
+    print(f"{name}: largest slope {scale:.2f}, all agree: {off < 1e-7}")
     assert np.abs(ours[i] - theirs[i]).max() < 1e-12 * scale and off < 1e-7
 
 # %% [markdown]
@@ -317,7 +326,7 @@ g = rng.normal(size=(16, 5))
 pull, y = make_vjp(ops.dense_elu, 1)(x, W, b)  # the VJP for argument 1, which is W
 g_a = g * (np.minimum(y, 0) + 1)  # first back through the ELU ...
 assert np.allclose(pull(g), dense_vjp(g_a, None, x, W, b)[1])  # ... then through dense
-print("dense_elu maps", x.shape, "to", y.shape, "and takes g back to W:", pull(g).shape)
+print("dense_elu:", x.shape, "to", y.shape, "and g back to W:", pull(g).shape)
 
 # %% [markdown]
 # ## How to test a VJP
@@ -336,7 +345,7 @@ def compare(f, vjp, v, g):
 
 def good_test(f, vjp, v, g):
     error, scale = compare(f, vjp, v, g)
-    assert 0.01 < scale < 100, f"the slopes are about {scale:.0e}: this proves nothing"
+    assert 0.01 < scale < 100, f"slopes of {scale:.0e} prove nothing"
     return error < 1e-6 * scale
 
 
@@ -377,7 +386,7 @@ def wrong_rule(g, loss, a):
 
 sure = rng.normal(size=y.shape) + 25 * y
 error, scale = compare(l_cls, wrong_rule, sure, 1.0)
-print(f"error below 1e-6: {error < 1e-6}. But the largest slope is below 1e-9: {scale < 1e-9}")
+print(f"error below 1e-6: {error < 1e-6}, slopes below 1e-9: {scale < 1e-9}")
 assert error < 1e-6 and scale < 1e-9
 
 # %% [markdown]
@@ -397,7 +406,7 @@ assert refused
 unsure = rng.normal(size=y.shape)
 assert not good_test(l_cls, wrong_rule, unsure, 1.0)
 assert good_test(l_cls, lambda g, loss, a: -wrong_rule(g, loss, a), unsure, 1.0)
-print("at unsure logits: the wrong rule is refused, the right one passes")
+print("unsure logits: only the wrong rule is refused")
 
 # %% [markdown]
 # ### Lie 2: ties at a kink
@@ -423,8 +432,8 @@ axes[0].legend(loc="upper left", fontsize=8);
 # See the ramp: within one step of the kink the difference is neither slope but a mixture, and *at*
 # the kink it is their mean, 0 and 1/2. That does harm in two ways.
 #
-# **A right rule is refused.** For $\max(v, 0)$ every program has the slope 0 (or 1) at $v = 0$. The
-# test says 1/2, and somebody "mends" the rule, or loosens the tolerance.
+# **A right rule is refused.** For $\max(v, 0)$ a program may choose the slope 0 at $v = 0$, as on
+# the left. The test says 1/2, and somebody "mends" the rule, or loosens the tolerance.
 #
 # **A wrong rule passes.** The paper's diversity loss is built of $|x_{ik} - x_{jk}|$ for pairs of
 # rows. In a column of equal numbers every pair sits on the kink, and the difference says 0. So does
@@ -450,7 +459,8 @@ def forgets(g, loss, x):
 
 # %%
 on_ties, off_ties = good_test(l_div, forgets, blank, 1.0), good_test(l_div, forgets, x, 1.0)
-print(f"a rule for one column of three: passes on ties {on_ties}, on other inputs {off_ties}")
+print("a rule for one column of three passes")
+print(f"on ties: {on_ties}, on other inputs: {off_ties}")
 assert on_ties and not off_ties
 assert good_test(l_div, lambda g, loss, x: g * grad(losses.diversity)(x, z), x, 1.0)
 
@@ -507,9 +517,9 @@ tests = {
 
 # %%
 passed = {rule: [test(rules[rule]) for test in tests.values()] for rule in rules}
-print(f"{'rule':17}" + "".join(f"{test:>10}" for test in tests))
+print(f"{'rule':16}" + "".join(f"{test:>9}" for test in tests))
 for rule, row in passed.items():
-    print(f"{rule:17}" + "".join(f"{'passes' if ok else '-':>10}" for ok in row))
+    print(f"{rule:16}" + "".join(f"{'passes' if ok else '-':>9}" for ok in row))
 verdicts = np.array(list(passed.values()))  # (rules, tests)
 assert verdicts[0].all() and not verdicts[1:, 3].any()  # the good test: only the right rule
 assert verdicts[1:, :3].any(axis=0).all()  # each lie lets at least one wrong rule pass
@@ -525,8 +535,10 @@ assert verdicts[1:, :3].any(axis=0).all()  # each lie lets at least one wrong ru
 # ## A whole network
 #
 # If every VJP is right and the tape is right, the gradient of a whole network is right. Check it
-# all the same: it is one line more. `value_and_grad` gives the gradient in *all* parameters of a
-# network as one flat vector $\theta$. Here for a small classifier with three classes.
+# all the same. A network's parameters are one flat vector $\theta$, and `layout.views` cuts it into
+# named arrays, `p`. `value_and_grad` takes a loss of `p`, and gives the gradient in *all* of
+# $\theta$. Here is a small classifier with three classes. (`None` stands where a loss may hand on
+# by-products. The `state` is empty; tutorial 2 has one that is not.)
 
 # %%
 M = models.Classifier(features=3, classes=3, hidden=6, depth=2, dropout=0.0)  # 2 hidden layers
@@ -541,7 +553,7 @@ def loss(p):
 value, gradient, _ = value_and_grad(loss, M.layout)(theta)
 numeric = central(lambda v: loss(M.layout.views(v))[0], theta)
 off = np.abs(gradient - numeric).max() / np.abs(numeric).max()
-print(f"{theta.size} parameters, loss {value:.3f}, all slopes agree to 1e-7: {off < 1e-7}")
+print(f"{theta.size} parameters, loss {value:.3f}, all slopes agree: {off < 1e-7}")
 assert off < 1e-7 and np.abs(numeric).max() > 0.01
 
 # %% [markdown]

@@ -23,7 +23,6 @@
 # Runs in about 55 seconds on one core.
 
 # %%
-import warnings
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -35,7 +34,6 @@ import data_loaders
 from kegnet_np import fit, losses, models, params, plots, sampling, stages, train
 from kegnet_np.config import Config
 
-warnings.filterwarnings("ignore", message="IProgress")  # of a progress bar that is not shown here
 plt.rcParams.update({"font.size": 9, "figure.constrained_layout.use": True})
 
 # %% [markdown]
@@ -57,7 +55,7 @@ M, training = stages.teach(config, data)
 theta_M = training.kept_theta[0]  # (P,)
 p_M = M.layout.views(theta_M)
 accuracy = train.accuracy(train.predict(M, theta_M, None, data.x_test), data.y_test)
-print(f"{data.name}: the teacher gives {accuracy:.0%} of the test rows their label")
+print(f"{data.name}: the teacher gets {accuracy:.0%} of the test rows right")
 assert accuracy > 0.85
 
 
@@ -69,7 +67,7 @@ def draw(ax, row):
         points = raw.reshape(8, 2)  # rows (x, y)
         ax.plot(*points.T, lw=1, color="0.5")
         ax.scatter(*points.T, c=range(8), cmap="plasma", s=8, zorder=2)
-        ax.set(xlim=(-50, 150), ylim=(-50, 150), aspect="equal")
+        ax.set(xlim=(-50, 150), ylim=(-50, 150), aspect="equal")  # real ones keep to 0 ... 100
     else:
         ax.imshow(raw.reshape(8, 8), cmap="gray_r", vmin=0, vmax=16)
     ax.set(xticks=[], yticks=[])
@@ -113,8 +111,9 @@ gallery(np.stack(of_class, axis=1), ["real", "real"], data.class_names)  # (2, K
 #
 # $$ l_{cls} = \operatorname{mean}_b \; - \sum_k y_{bk} \log \operatorname{softmax}(M(x_b))_k . $$
 #
-# **The second term needs a network that reads the code off the row**, the decoder $D$. Let $z$ be
-# normal around $D(x)$ with variance $\sigma^2$ in each of its $Z$ numbers. Then
+# **The second term needs a network that reads the code off the row**, the decoder $D$. (In the
+# shape of an array, such as $(B, D)$, $D$ is still the number of features.) Let $z$ be normal
+# around $D(x)$ with variance $\sigma^2$ in each of its $Z$ numbers. Then
 #
 # $$ -\log p(z \mid x) = \frac{1}{2 \sigma^2} \sum_{i=1}^{Z} (D(x)_i - z_i)^2 + \text{const}
 # = \alpha \, l_{dec} + \text{const}, \qquad \alpha = \frac{Z}{2 \sigma^2}, $$
@@ -123,10 +122,10 @@ gallery(np.stack(of_class, axis=1), ["real", "real"], data.class_names)  # (2, K
 #
 # $$ l = l_{cls} + \alpha \, l_{dec} $$
 #
-# is Bayes' rule, up to a constant. $\alpha$ says how exactly the code must be readable. The
-# paper's tables have $\alpha = 1$, that is $\sigma^2 = 5$. That is wider than the spread of $z$
-# itself, so take $\alpha$ as a weight rather than as a belief. Here is a check of the algebra,
-# with random numbers in place of the networks' outputs:
+# is $-\log p(x \mid y, z)$ with a flat $p(x)$, up to a constant. $\alpha$ says how exactly the code
+# must be readable. The paper's tables have $\alpha = 1$, that is $\sigma^2 = 5$. That is wider than
+# the spread of $z$ itself, so take $\alpha$ as a weight rather than as a belief. Here is a check of
+# the algebra, with random numbers in place of the networks' outputs:
 
 # %%
 rng = np.random.default_rng(0)
@@ -210,9 +209,9 @@ assert np.allclose(x_hat.var(axis=0), 1, atol=1e-2)
 assert l_cls > np.log(K) and l_dec > 0.9
 
 # %% [markdown]
-# The last line: the untrained $G$ does worse than a teacher that shrugs, $l_{cls} = \log K$. And
-# if $D$ said 0 for every number of the code, $l_{dec}$ would be the variance of $z$, which is 1.
-# Read $l_{dec}$ as the share of the code that is *not* found.
+# The last line: the untrained $G$ does worse than rows at which $M$ shrugs, with $1/K$ for every
+# class and $l_{cls} = \log K$. And if $D$ said 0 for every number of the code, $l_{dec}$ would be
+# the variance of $z$, which is 1. Read $l_{dec}$ as the share of the code that is *not* found.
 #
 # `train.extraction_loss` is the same in one function, ready for the gradient. Its parameters are
 # those of $G$ and $D$ in one flat vector. $M$ is not among them: the gradient flows *through* $M$
@@ -306,8 +305,8 @@ figure.set_size_inches(6.4, 2.4)
 figure
 
 # %% [markdown]
-# Both losses fall, and the two generators, one line each, agree. To see what the losses mean, ask
-# for 2,000 samples, let $M$ name them, and let $D$ read their codes.
+# Both losses fall, and the two generators, one line each, agree (mind the log scale). To see what
+# the losses mean, ask for 2,000 samples, let $M$ name them, and let $D$ read their codes.
 
 # %%
 run = runs["α = 1"]
@@ -315,7 +314,7 @@ x_hat = samples(run)  # (2, 2000, D)
 named = train.predict(M, theta_M, None, x_hat).argmax(axis=-1)  # (2, 2000)
 P, Q = G.layout.size, G.state_layout.size
 z_hat = train.predict(D, run.theta[:, P:], run.state[:, Q:], x_hat)  # (2, 2000, Z)
-print(f"M gives {np.mean(named == wanted):.1%} of the samples the class they were made for")
+print(f"M gives {np.mean(named == wanted):.1%} of them the class asked for")
 print(f"l_dec on them: {losses.reconstruction(z_hat[0], codes):.2f}")
 assert np.mean(named == wanted) > 0.99
 assert max(losses.reconstruction(z, codes) for z in z_hat) < 0.03
@@ -371,10 +370,10 @@ ax.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Two lines for each setting are the two generators. At the start nearly all variance is inside
-# the classes: an untrained $G$ mixes $z$ and $y$ at random, and $z$ is the larger part of its
-# input. With $\alpha = 1$ the share soon settles. With $\alpha = 0$ it falls further: the code is
-# of no use, and it is pushed out little by little.
+# Two lines for each setting are the two generators, and the dotted line is the real rows. At the
+# start nearly all variance is inside the classes: an untrained $G$ mixes $z$ and $y$ at random, and
+# $z$ is the larger part of its input. With $\alpha = 1$ the share soon settles. With $\alpha = 0$
+# it falls further: the code is of no use, and it is pushed out little by little.
 #
 # It does not become zero: no loss asks for $z$, but none forbids it. This is a collapse in part,
 # and the share alone does not show all of it. So count *directions* too. If the rows of a class
@@ -465,8 +464,8 @@ overlay({"real": (real, real_y)} | first)
 #
 # $$ l_{div} = e^{-m}, \qquad m = \operatorname{mean}_{i, j} \; d_z(z_i, z_j) \, d_x(x_i, x_j), $$
 #
-# and $l = l_{cls} + \alpha \, l_{dec} + \beta \, l_{div}$. It is small if rows whose codes are
-# far apart are far apart themselves.
+# and $l = l_{cls} + \alpha \, l_{dec} + \beta \, l_{div}$. $l_{div}$ is small if rows whose codes
+# are far apart are far apart themselves, and 1, its largest value, if all rows are the same.
 #
 # **Its gradient.** Row $i$ is in the pairs $(i, j)$ and $(j, i)$, and the derivative of $|u|$ is
 # its sign. So
@@ -491,11 +490,11 @@ for i, k in np.ndindex(x.shape):
     assert np.isclose(by_hand[i, k], slope, rtol=1e-5, atol=1e-9)
 
 # %% [markdown]
-# **Its value.** Suppose that rows and codes have nothing to do with each other, and all numbers
-# in them are standard normal. For two codes $z_i - z_j$ has variance 2, so $d_z$ is 2 on average.
-# For two rows the difference is normal with variance 2 as well, and the mean of its absolute
-# value is $\sqrt{2} \sqrt{2 / \pi} = 2 / \sqrt{\pi}$. So $m$ is near $4 / \sqrt{\pi}$, and
-# $l_{div} \approx e^{-4 / \sqrt{\pi}} = 0.105$. Such a generator ignores the code altogether!
+# **Its value.** Suppose that rows and codes have nothing to do with each other, and all numbers in
+# them are standard normal. For two codes $z_i - z_j$ has variance 2, so $d_z$ is 2 on average. For
+# two rows the difference is normal with variance 2 as well, and the mean of its absolute value is
+# $\sqrt{2} \sqrt{2 / \pi} = 2 / \sqrt{\pi}$. So $m$ is near $4 / \sqrt{\pi}$, and $l_{div} \approx
+# e^{-4 / \sqrt{\pi}} = 0.105$. That is near 0, though such a generator ignores the code altogether!
 
 # %%
 x, z = rng.normal(size=(1000, 16)), rng.normal(size=(1000, 10))
@@ -549,6 +548,8 @@ shares, counts = compare(["α = 1", "α = 0", "α = 1, β = 1", "α = 0, β = 1"
 assert np.mean(shares["α = 1, β = 1"]) > np.mean(shares["α = 1"])
 assert np.mean(shares["α = 0, β = 1"]) > 1.2 * np.mean(shares["α = 0"])
 assert max(counts["α = 0, β = 1"]) < 0.7 * min(counts["α = 1"])
+for alpha in ("α = 1", "α = 0"):
+    assert np.mean(counts[f"{alpha}, β = 1"]) < 1.1 * np.mean(counts[alpha])
 
 
 # %%
@@ -610,18 +611,20 @@ kept = [
     train.predict(M, theta_M, None, walks["α = 1"][i]).argmax(1) == wanted[i] for i in range(100)
 ]
 print(f"α = 1: {np.mean(kept):.0%} of the steps of 100 walks keep their class")
+print(f"mean length of a walk: α = 1 {long:.1f}, α = 0 {short:.1f}")
 assert np.mean(kept) > 0.98 and short < 0.9 * long
 
 # %% [markdown]
 # Above each column is $t$; the class is that of `wanted[3]`, a 3. With $\alpha = 1$ nearly every
-# step of 100 such walks stays in its class. Every step between two codes is a sample in its own
-# right. With $\alpha = 0$ the walks are shorter: the same way in $z$ leads less far in $x$.
+# step of 100 such walks stays in its class: $M$ takes what lies between two samples for a sample,
+# too. With $\alpha = 0$ the walks are shorter on average: the same way in $z$ leads less far in
+# $x$.
 #
 # ## The teacher's dropout
 #
 # The paper says that $M$ is fixed while the generators learn. Its official program leaves $M$ in
 # training mode, so that $M$'s dropout is on: in every step a random 15% of the hidden units are
-# missing, and $G$ faces another *thinned* network, with masks $r$. Its loss is then the mean of
+# missing, and $G$ faces another *thinned* network, with masks $r$. $G$'s loss is then the mean of
 # $-\log p_r(y \mid x)$ over $r$. By Jensen's inequality that is no less than $-\log$ of the mean
 # probability, so it asks for more: not $M$ alone but nearly every thinned network must be sure.
 # `teacher_dropout` is the option, off by default.
@@ -770,8 +773,9 @@ figure
 # each other more than along a row. What makes the class, to $M$, is a smaller change than what
 # makes the code.
 #
-# The class can be walked, too. $G$ was trained with one-hot $y$ only, but nothing forbids
-# $y(t) = (1 - t) \, e_1 + t \, e_7$, part 1 and part 7, at a fixed code.
+# The class can be walked, too. $G$ was trained with one-hot $y$ only, but nothing forbids $y(t) =
+# (1 - t) \, e_1 + t \, e_7$, part 1 and part 7, at a fixed code. ($e_k$ is the one-hot $y$ of class
+# $k$.) In the picture each row is a code, and below each column is its $t$.
 
 # %%
 y = (1 - t) * eye[1] + t * eye[7]  # (8, K)
@@ -791,7 +795,8 @@ ax.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# For each of four codes, $M$'s answer changes from 1 to 7 on the way (solid and dashed lines).
+# For each of the four codes, $M$'s answer changes from 1 to 7 on the way: a solid and a dashed line
+# each.
 #
 # ## What you can now explain
 #

@@ -24,7 +24,6 @@
 
 # %%
 import itertools
-import warnings
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -35,10 +34,9 @@ from scipy.special import xlogy
 
 import data_loaders
 from kegnet_np import diagnose, experiment, losses, sampling, stages, train, tucker
-from kegnet_np.config import make_config
+from kegnet_np.protocols import make_config
 
 # %%
-warnings.filterwarnings("ignore", message="IProgress")  # of a progress bar that is not shown here
 plt.rcParams.update({"font.size": 9, "figure.constrained_layout.use": True})
 
 # %% [markdown]
@@ -109,7 +107,7 @@ def answers(model, theta, x):
     return train.predict(model, theta, None, x).argmax(-1)
 
 
-# %% tags=["timing"]
+# %% tags=["varies"]
 for t in teachers:
     t.of_M, of_S = answers(M, t.theta_M, data.x_test), answers(S, t.theta_0, data.x_test)
     right, tucker_right = np.mean(t.of_M == data.y_test), np.mean(of_S == data.y_test)
@@ -147,7 +145,7 @@ assert S.layout.size < M.layout.size / (8 if PEN else 4)
 # if and only if $q = p$. The least cross-entropy is the entropy of the target, which is another
 # number for every set of inputs. A value of KL can be read, one of the cross-entropy cannot.
 
-# %% tags=["timing"]
+# %% tags=["varies"]
 noise = np.random.default_rng(6).standard_normal((1000, D)).astype(np.float32)
 logits_M = train.predict(M, first.theta_M, None, noise)  # (N, K)
 logits_S = train.predict(S, first.theta_0, None, noise)
@@ -244,17 +242,17 @@ for t in teachers:
     t.stacks = {"tucker": t.theta_0[None]} | {name: r.kept_theta for name, r in t.runs.items()}
 
 # %% [markdown]
-# The rows of the paper's table, and the ceiling, for both teachers:
+# The rows of the paper's table, and the ceiling, for both teachers. "tucker" is the Tucker form,
+# untrained; the other students have the names of their inputs:
 
-# %% tags=["timing"]
+# %% tags=["varies"]
 for t in teachers:
     t.test = data.x_test, data.y_test, t.of_M
     t.scores = {"teacher": stages.evaluate(M, t.theta_M[None], *t.test)}
     t.scores |= {name: stages.evaluate(S, stack, *t.test) for name, stack in t.stacks.items()}
 table = [["test accuracy, %", *(f"teacher {t.config.seed}" for t in teachers)]]
 for name in first.scores:
-    cells = [experiment.percent(t.scores[name]["accuracy"]) for t in teachers]
-    table.append([experiment.LABELS[name], *cells])
+    table.append([name, *(experiment.percent(t.scores[name]["accuracy"]) for t in teachers)])
 print(experiment.to_text(table))
 
 # %%
@@ -345,10 +343,10 @@ axes[1, 1].set_xticks(range(4), first.runs)
 plt.show()
 
 # %% [markdown]
-# A colour for each kind of inputs, a line or a dot for each student. Left is what the students say
-# of themselves. The green ones, on KegNet's samples, are the best of all: soon they agree with $M$
-# on nearly every sample, and they leave even the red ones behind, which see real rows. Right is the
-# truth, and there the red ones are far ahead.
+# A colour for each kind of inputs (the right axes name them), a line or a dot for each student.
+# Left is what the students say of themselves. The green ones, on KegNet's samples, are the best of
+# all: soon they agree with $M$ on nearly every sample, and they leave even the red ones behind,
+# which see real rows. Right is the truth, and there the red ones are far ahead.
 #
 # To see how this comes about, let every student answer every kind of inputs.
 
@@ -404,11 +402,11 @@ for t in teachers:
                 for x in (t.held_out["kegnet"], data.x_test)]  # fmt: skip
         t.at_10[name] = [np.mean(rows) for rows in same]
 
-# %% tags=["timing"]
-print("rank 10, agreement           on KegNet's samples   on test rows")
+# %% tags=["varies"]
+print("rank 10, agreement    KegNet's samples   test rows")
 for t in teachers:
     for name, (on_own, on_test) in t.at_10.items():
-        print(f"teacher {t.config.seed}, {name:8}{on_own:27.3f}{on_test:15.3f}")
+        print(f"teacher {t.config.seed}, {name:7}{on_own:16.3f}{on_test:12.3f}")
     before, after = t.at_10["before"], t.at_10["after"]
     assert before[0] > 0.97 and after[0] > 0.98 and after[0] > before[0] - 0.01
     assert after[1] < before[1] - (0.02 if PEN else 0)
@@ -423,14 +421,17 @@ for t in teachers:
 #
 # - **confidence**: the mean of $M$'s largest probability;
 # - **ambiguous**: the share of samples where that is below 0.9, so a boundary of $M$ is near;
-# - **balance**: the entropy of $M$'s answers by $\log K$; 1 if all classes are equally frequent;
+# - **balance**: the entropy of $M$'s answers divided by $\log K$; 1 if all classes are equally
+#   frequent;
 # - **correlation**: the mean absolute correlation of two features;
-# - **likeness**: are these correlations the real ones? Pearson's correlation of the two lists;
+# - **likeness**: are these correlations the real ones? Make a list of the correlations of all pairs
+#   of features, one for the samples and one for the real rows, and correlate the two lists;
 # - **dimensions**: $(\sum_i \lambda_i)^2 / \sum_i \lambda_i^2$ of the covariance's eigenvalues, the
 #   number of tutorial 5, here over all classes; $D$ for a round cloud;
-# - **distance**: the mean distance from a real row to the nearest sample.
+# - **distance**: the mean distance from a real row to the nearest sample, not divided by the
+#   features as in tutorial 5.
 
-# %% tags=["timing"]
+# %% tags=["varies"]
 for t in teachers:
     some = {name: f(sampling.seeded(7, name)[0], 4000) for name, f in t.samplers.items()}
     t.found = {n: diagnose.describe(x, M, t.theta_M, data.x_test) for n, x in some.items()}
@@ -453,7 +454,7 @@ for t in teachers:
 
 # %% [markdown]
 # The first three measures are what $M$ sees. KegNet's samples look right: $M$ is sure of them, in
-# all classes equally. Noise looks wrong. But being liked by $M$ was what $l_{cls}$ asked for; it
+# all classes equally. Noise looks worse. But being liked by $M$ was what $l_{cls}$ asked for; it
 # need not be what a student needs. A sample of which $M$ is sure lies well inside a region of $M$.
 # It leaves open where the region ends, and many different students are right about it. Of the noise
 # a good part lies near a boundary. So is it boundaries that the samples lack?
@@ -494,13 +495,13 @@ like = diagnose.describe(x, M, first.theta_M, data.x_test)["likeness"]
 print(f"likeness of its correlations {like:.2f}")
 assert like > 0.9
 
-# %% tags=["timing"]
+# %% tags=["varies"]
 for t in teachers:
     run = distil(t, "coloured", coloured)
     score = stages.evaluate(S, run.kept_theta, *t.test)["accuracy"]["mean"]
     low, high = t.accuracy["normal"], t.accuracy["real"]
-    print(f"teacher {t.config.seed}: normal noise {low:.2f}, coloured {score:.2f},",
-          f"real {high:.2f}: {(score - low) / (high - low):.0%} of the gap")  # fmt: skip
+    print(f"teacher {t.config.seed}: normal {low:.2f}, coloured {score:.2f}, real {high:.2f}")
+    print(f"   coloured noise closes {(score - low) / (high - low):.0%} of the gap")
     assert not PEN or low + 0.02 < score < high
 
 # %% [markdown]
@@ -509,8 +510,8 @@ for t in teachers:
 # The next exercise asks the opposite question.
 #
 # **Exercise 6.3.** Write a sampler that keeps what each feature is by itself and destroys all that
-# ties features together: every feature of a sample is taken from a real row of `real`, each from
-# another one, drawn at random with replacement. Signature: `sampler(rng, n)`, result $(n, D)$.
+# ties features together: for every feature of every sample draw a row of `real` at random, and take
+# that feature from it. Signature: `sampler(rng, n)`, result $(n, D)$.
 
 # %%
 # Exercise 6.3: your answer
@@ -594,11 +595,11 @@ assert inside["real"] > (0.4 if PEN else 0.15) and inside["real"] > 2 * inside["
 assert abs(inside["normal"] - 2 / D) < 0.03
 
 # %% [markdown]
-# The colours are the ten classes of the first teacher $M$ in the plane, the same in all three. The
+# The colours are the answers of the first teacher $M$ in the plane, the same in all three. The
 # dots are 1,000 inputs of each kind, projected. The number is the share of their squared distance
 # from $o$ that lies *inside* the plane. Of the real rows that is a large part, and they have a
 # shape in it. Of noise it is $2/D$, two directions of $D$, and KegNet's samples are much like that:
-# round, and for the most part outside of the picture.
+# round, and their distance from $o$ is mostly at a right angle to the picture.
 #
 # ## Where the students are wrong
 #
@@ -640,20 +641,21 @@ plt.show()
 # %% [markdown]
 # The colours are answers. The corners of the triangle are the real rows, with their labels. Where a
 # student is hatched, it does not give $M$'s answer. See the student on real inputs: it is right at
-# the corners, as it was chosen to be, but its boundaries are not where $M$ has them, and out in the
+# the corners, which were chosen so, but its boundaries are not where $M$ has them, and out in the
 # plane it misses whole areas. On the machine that made this page it agrees on less of this plane
 # than the student on normal noise does.
 #
-# One plane is no more evidence than one teacher. So take some hundred triples of test rows of three
-# classes, and ask the students at four kinds of points: at a row, $x_0$; amid two, $(x_0 + x_1) /
-# 2$; amid three; and beyond them, at $x_0 + x_1 - x_2$.
+# One plane is no more evidence than one teacher. So take more than 900 triples of test rows that
+# $M$ gives three different classes, and ask the students at four kinds of points: at a row, $x_0$;
+# amid two, $(x_0 + x_1) / 2$; amid three; and beyond them, at $x_0 + x_1 - x_2$.
 
 # %%
 places = {"at a row": (1, 0, 0), "amid two": (0.5, 0.5, 0), "amid three": (1 / 3, 1 / 3, 1 / 3),
           "beyond": (1, 1, -1)}  # fmt: skip
 for t in teachers:
     i = np.random.default_rng(9).integers(len(data.x_test), size=(1500, 3))
-    i = i[[len(set(classes)) == 3 for classes in t.of_M[i]]]  # M gives three different answers
+    i = i[[len(set(classes)) == 3 for classes in t.of_M[i]]]
+    assert len(i) > 900
     t.at = {name: [] for name in t.stacks}
     for weights in places.values():
         x = np.tensordot(weights, data.x_test[i], (0, 1)).astype(np.float32)  # (N, D)
@@ -661,12 +663,12 @@ for t in teachers:
         for name, stack in t.stacks.items():
             t.at[name].append(np.mean(answers(S, stack, x) == of_M))
 
-# %% tags=["timing"]
+# %% tags=["varies"]
 lines = [
     [f"{t.config.seed}, {name}", *(f"{share:.2f}" for share in t.at[name])]
     for t in teachers for name in t.runs
 ]  # fmt: skip
-print(experiment.to_text([["teacher, student on", *places], *lines]))
+print(experiment.to_text([["student on", *places], *lines]))
 
 # %%
 for t in teachers:
@@ -677,11 +679,12 @@ for t in teachers:
     assert not PEN or all(t.at["real"][0] > t.at[name][0] + 0.05 for name in ("normal", "kegnet"))
 
 # %% [markdown]
-# On real inputs a student agrees with $M$ where real rows are. Amid three of them it knows $M$ no
-# better than students on noise do. Their agreement is more even: it falls less on the way there. A
-# student this small cannot follow $M$ everywhere. *Where* it does is decided by its inputs. So it
-# is not enough that $M$ likes the samples: they have to be where the student will be used, and that
-# is what $p(x)$ would have told, the factor of Bayes' rule that tutorial 5 had to leave out.
+# (Before each student is its teacher.) On real inputs a student agrees with $M$ where real rows
+# are. Amid three of them it knows $M$ no better than the students on noise do. The agreement of
+# those is more even: it falls less on the way there. A student this small cannot follow $M$
+# everywhere. *Where* it does is decided by its inputs. So it is not enough that $M$ likes the
+# samples: they have to be where the student will be used, and that is what $p(x)$ would have told,
+# the factor of Bayes' rule that tutorial 5 had to leave out.
 #
 # ## What you can now explain
 #

@@ -23,7 +23,6 @@
 # Runs in about 50 seconds on one core.
 
 # %%
-import warnings
 from dataclasses import asdict, replace
 from types import SimpleNamespace
 
@@ -33,11 +32,9 @@ from exercises import check
 
 import data_loaders
 from kegnet_np import diagnose, experiment, losses, ops, plots, ranks, stages, train, tucker
-from kegnet_np.config import changes, make_config
+from kegnet_np.protocols import changes, make_config
 from kegnet_np.samplers import make as make_sampler
 from kegnet_np.sampling import generated, normal
-
-warnings.filterwarnings("ignore", message="IProgress")  # of a progress bar that is not shown here
 
 # %% [markdown]
 # ## Two teachers
@@ -88,7 +85,8 @@ assert config.noise_epochs * config.noise_pool / config.student_batch == 1600
 UNIFORM = (5,) * 12
 TAPER = (16, 10, 7, 5, 4, 3, 3, 3, 3, 3, 3, 4) if PEN else (10, 7, 6, 5, *[4] * 8)
 for name, r in {"same rank": UNIFORM, "taper": TAPER}.items():
-    print(f"{name:10}{ranks.n_params(M, r):,} parameters, ranks", *r)
+    print(f"{name:10}{ranks.n_params(M, r):,} parameters")
+    print("   ranks", *r)
 size = ranks.n_params(M, UNIFORM)
 assert ranks.n_params(M, TAPER) < size
 assert not PEN or (size, ranks.n_params(M, TAPER)) == (12846, 12806)
@@ -164,7 +162,7 @@ for t in teachers:
     t.kl = {name: kl_on_noise(t, student) for name, student in t.students.items()}
     t.right = {name: accuracy(student) for name, student in t.students.items()}
 
-# %% tags=["timing"]
+# %% tags=["varies"]
 lines = [["teacher, student", "KL on noise", "test accuracy"]]
 for t in teachers:
     lines.append([f"{t.seed}, M itself", "0", f"{accuracy((M, t.theta)):.3f}"])
@@ -197,7 +195,7 @@ for t in teachers:
 # $$ \hat x = x P \, (P^\top \Sigma P)^{-1} P^\top \Sigma , $$
 #
 # which is least squares with $x P$ as inputs and $x$ as outputs. The share of the variance that is
-# told is the variance of the guess by that of $x$:
+# told is the variance of the guess divided by that of $x$:
 #
 # $$ \frac{\operatorname{tr}\left[ \Sigma P \, (P^\top \Sigma P)^{-1} P^\top \Sigma \right]}
 #    {\operatorname{tr} \Sigma} . $$
@@ -232,11 +230,10 @@ axes[0].set_ylabel("feature")
 fig.colorbar(image, ax=axes, label="correlation", shrink=0.8)
 plt.show()
 
-# %% tags=["timing"]
+# %% tags=["varies"]
 seen = {name: diagnose.describe(x, M, first.theta, data.x_train) for name, x in clouds.items()}
-for name, measures in seen.items():
-    likeness = f"likeness to the real ones {measures['likeness']:5.2f}"
-    print(f"{name:13}effective dimensions {measures['dimensions']:5.1f} of {D}, {likeness}")
+lines = [[name, f"{m['dimensions']:.1f}", f"{m['likeness']:.2f}"] for name, m in seen.items()]
+print(experiment.to_text([[f"D = {D}", "effective dimensions", "likeness"], *lines]))
 
 # %%
 assert seen["normal noise"]["dimensions"] > 0.95 * D > seen["KegNet"]["dimensions"]
@@ -246,10 +243,10 @@ assert seen["KegNet"]["likeness"] < 0.5
 # %% [markdown]
 # (All inputs are standardised, so the covariance is the correlation.) Real inputs are full of
 # correlations: neighbouring points of a stroke, or neighbouring pixels. Noise has none. KegNet's
-# samples have some, but not the real ones. The *effective dimensions*,
-# $(\sum \lambda)^2 / \sum \lambda^2$ with the eigenvalues $\lambda$ of $\Sigma$, say over how
-# many directions a cloud is spread. The *likeness* compares two such pictures cell by cell, off the
-# diagonal: 1 is equal, 0 is unrelated.
+# samples have some, but not the real ones. The *effective dimensions*, $(\sum \lambda)^2 / \sum
+# \lambda^2$ with the eigenvalues $\lambda$ of $\Sigma$, say over how many directions a cloud is
+# spread. The *likeness* is tutorial 6's: it compares a picture with that of the real inputs cell by
+# cell, off the diagonal. 1 is the same pattern, 0 is an unrelated one.
 #
 # Next, cut the first layer of the first teacher at every rank $r$. The directions that survive are
 # the first $r$ left singular vectors of its weights. How much of each kind of input do they tell?
@@ -305,7 +302,7 @@ P_5 = {
 }
 at_5 = {label: {name: told(P, S) for name, S in Sigma.items()} for label, P in P_5.items()}
 
-# %% tags=["timing"]
+# %% tags=["varies"]
 lines = [[label, *(f"{share:.2f}" for share in row.values())] for label, row in at_5.items()]
 print(experiment.to_text([["five directions", *Sigma], *lines]))
 
@@ -320,10 +317,9 @@ assert abs(on_noise - on_real) < 0.15
 # %% [markdown]
 # Behind a first layer of rank 5 most of a noise input is gone, and no training can bring it back:
 # the student has to guess what $M$ makes of the rest. Real inputs lose less, by *any* of these
-# directions. Those that were trained on real rows do not even tell much more or less than those
-# that were trained on noise. So it is not that the student on noise has picked the wrong five. It
-# is that for noise no five are enough. While there is no data, the way out is to let *all*
-# directions in.
+# directions. The five that were trained on noise tell about as much of them as the five that were
+# trained on real rows. So it is not that the student on noise has picked the wrong five. It is that
+# for noise no five are enough. While there is no data, the way out is to let *all* directions in.
 #
 # **Exercise 8.2.** Make inputs that lose nothing. `answer_8_2` is an array of at least 100 rows and
 # `D` features, each feature with a standard deviation above 0.1. The first five directions,
@@ -400,10 +396,11 @@ assert at[7][5:].max() < 0.1 < at[10][0]
 assert (need[1:].argmax(axis=1) <= 2).all()  # from rank 2 on, one of the first three needs most
 
 # %% [markdown]
-# Read it from left to right along the row of rank 4. Cutting one of the layers 6 to 10 to rank 4
-# does less than half the harm of cutting the first to rank 7. From rank 2 on, the layer that
+# Each cell is the harm of one cut, the mean of both teachers. Cutting one of the layers 6 to 10 to
+# rank 4 does less than half the harm of cutting the first to rank 7. From rank 2 on, the layer that
 # suffers most is always one of the first three. Now go up each column until it gets light: that is
-# about the rank which the layer needs, and it falls from left to right as our taper does.
+# about the rank which the layer needs. It falls over the first layers, as our taper does. (Where it
+# rises again at the end, it stays below that of the first layer.)
 #
 # Why can the deep layers do with so little? Look at the inputs that each layer of $M$ gets, and
 # count their effective dimensions.
@@ -450,9 +447,10 @@ assert difference[0] > 0.5 * D and np.abs(difference[4:]).max() < 3
 #
 # So the inputs of a deep layer fill few directions. The truncated SVD of its weights does not know
 # that: it is the best cut if all directions count alike. We know better. Send noise through $M$ and
-# through the student. Let $B$ (N, D) be what a layer gets in the student, and $Y$ (N, H) what it
-# gives in $M$ before the ELU, both with their mean removed. Of all matrices of rank $r$, which one
-# has the smallest $\lVert Y - B W' \rVert$? Three steps:
+# through the student. Let $B$ be what a layer gets in the student, (N, D) for the first layer and
+# (N, H) for a hidden one, and $Y$ (N, H) what it gives in $M$ before the ELU, both with their mean
+# removed. Of all matrices of rank $r$, which one has the smallest $\lVert Y - B W' \rVert$? Three
+# steps:
 #
 # 1. Without a limit on the rank it is least squares, $C = (B^\top B)^{-1} B^\top Y$. Its residual
 #    $Y - B C$ is orthogonal to the columns of $B$. So by Pythagoras, for every $W'$,
@@ -522,7 +520,8 @@ assert (fitted[2:11] < 0.95 * cut[2:11]).all()
 # then $C = W$ and the answer is the truncated SVD of $W$. From the third layer to the eleventh the
 # fitted form is better, for the same parameters.
 #
-# Now whole students, both forms with both starts, before and after the 1,600 updates:
+# Now whole students, both forms with both starts: KL on noise and accuracy on test rows untrained,
+# and accuracy after the 1,600 updates. Each line begins with the teacher.
 
 # %%
 for t in teachers:
@@ -534,8 +533,8 @@ for t in teachers:
             row = [kl_on_noise(t, student), accuracy(student), t.right[f"{form}, {start}"]]
             t.grid[form, start.replace("noise", "cut")] = row
 
-# %% tags=["timing"]
-lines = [["teacher, form, start", "KL, untrained", "test, untrained", "trained"]]
+# %% tags=["varies"]
+lines = [["", "KL untr.", "test untr.", "trained"]]
 for t in teachers:
     for (form, start), (kl, before, after) in t.grid.items():
         name = f"{t.seed}, {form}, {start}"
@@ -555,10 +554,11 @@ assert np.mean(change) > -0.01
 
 # %% [markdown]
 # Untrained, the fitted students are nearer to $M$ on noise and right more often on test rows, in
-# every pair. Do not count on that to last: training makes up for much of a bad start. On the mean
-# of the two teachers the fitted start costs the taper less than a point; what it brings instead is
-# in the last column. And whatever the start, on Pendigits the taper ends more than two points above
-# the same rank everywhere. A better start does not widen the first layer.
+# every pair. Do not count on that to last: training makes up for much of a bad start. What is left
+# of the lead is in the last column, and it may be nothing: on the mean of the two teachers, all
+# that we assert is that the taper ends no more than a point lower for its fitted start. And
+# whatever the start, on Pendigits the taper ends more than two points above the same rank
+# everywhere. A better start does not widen the first layer.
 #
 # ## Let trials decide
 #
@@ -570,8 +570,9 @@ assert np.mean(change) > -0.01
 # $$ r_l = \text{floor} + (\text{first} - \text{floor}) \, \rho^{\,l - 1} ,
 #    \qquad 0 \le \rho \le 1 , $$
 #
-# rounded, for several values of first and floor, with the largest $\rho$ that keeps within the
-# given number of parameters. First = floor is the paper's form, the same rank everywhere.
+# rounded. *First* is the rank of the first layer, *floor* what the ranks fall to. There is a
+# candidate for each of several pairs of these, with the largest $\rho$ that keeps within the given
+# number of parameters. First = floor is the paper's form, the same rank everywhere.
 
 # %%
 candidates = ranks.tapers(M, size)
@@ -587,8 +588,9 @@ assert UNIFORM in candidates and max(ranks.n_params(M, r) for r in candidates) <
 
 # %%
 auto = make_config({"dataset": data.name, "ranks": (), "compression": 8.0})
-print(f"protocol {auto.protocol}, students start from {auto.init}, samples {auto.sampler}")
-print(f"updates: {auto.noise_epochs * auto.noise_pool // auto.student_batch:,}")
+print(f"protocol {auto.protocol}, students start from {auto.init}")
+updates = auto.noise_epochs * auto.noise_pool // auto.student_batch
+print(f"samples {auto.sampler}, {updates:,} updates")
 assert (auto.protocol, auto.init, auto.sampler) == ("beyond", "activations", "normal+noised")
 assert changes(auto) == {}
 
@@ -607,16 +609,16 @@ figure
 
 # %% [markdown]
 # Each line is a candidate, the darker the nearer to $M$ after its first trial. The red one is the
-# choice. These are the trials behind it:
+# choice. These are the trials behind it, with the KL divergence from $M$ on noise after each:
 
-# %% tags=["timing"]
+# %% tags=["varies"]
 short, long = (steps for _, steps in ranks.ROUNDS)
 kl_after = {(trial.ranks, trial.steps): trial.kl for trial in first.found.trials}
 for r in candidates:
     more = f"{kl_after[r, long]:9.3f}" if (r, long) in kl_after else ""
-    print(f"{' '.join(map(str, r)):34}KL {kl_after[r, short]:.3f}{more}")
+    print(f"{' '.join(map(str, r)):32}KL {kl_after[r, short]:.3f}{more}")
 total = sum(trial.steps for trial in first.found.trials)
-print(f"{total:,} updates in all, {len(candidates) * long:,} if each had had the long trial")
+print(f"{total:,} updates; {len(candidates) * long:,} with long trials for all")
 
 # %% [markdown]
 # All candidates get 256 updates from the fitted start (the first number). The best quarter starts
@@ -632,7 +634,7 @@ for t in teachers:
     assert kl[t.found.ranks] < 0.8 * min(kl[UNIFORM], kl[steepest])
     assert sum(trial.steps for trial in t.found.trials) < 0.6 * len(candidates) * long
 
-# %% tags=["timing"]
+# %% tags=["varies"]
 names = "same rank, noise", "taper, noise", "taper, fitted", "auto, fitted"
 lines = [[name, *(f"{t.right[name]:.3f}" for t in teachers)] for name in names]
 print(experiment.to_text([["student", *(f"teacher {t.seed}" for t in teachers)], *lines]))
@@ -647,8 +649,8 @@ for t in teachers:
 #
 # **Exercise 8.3.** Make a taper yourself, for a smaller student. `answer_8_3` is a tuple of twelve
 # ranks with at most as many parameters as rank 4 everywhere. After 400 updates from the fitted
-# start it should be nearer to $M$ on noise than rank 4 everywhere is. (The check trains both, which
-# takes a few seconds.)
+# start it should be nearer to $M$ on noise than rank 4 everywhere is after the same. (The check
+# trains both, which takes a few seconds.)
 
 # %%
 # Exercise 8.3: your answer
@@ -700,7 +702,7 @@ for t in teachers:
     sources = {"normal": noise, "normal+noised": mixed, "real": real}
     t.small = {name: accuracy(distil(t, start, name, x)) for name, x in sources.items()}
 
-# %% tags=["timing"]
+# %% tags=["varies"]
 n = ranks.n_params(M, SMALL)
 assert n < size / (2 if PEN else 1.5)
 print(f"{n:,} parameters, {M.layout.size / n:.1f} times smaller than M")
@@ -720,8 +722,8 @@ assert np.mean(gains) > 0.03
 # the mixture helps, though the generators were trained only briefly. Real rows help a good deal
 # more, and even they do not make up for the size. So ranks are one half of the matter: they decide
 # how much a student *can* tell apart. The samples are the other half: they decide what it *learns*
-# to tell apart. At the size of rank 5 noise lacked mostly the first half. At smaller sizes the
-# samples decide.
+# to tell apart. At the size of rank 5 the students on noise lacked mostly rank. At smaller sizes
+# the samples decide.
 #
 # And mind what this page is: one set, two teachers, one student of each kind, short schedules. One
 # teacher is no evidence, and two are not much. `kegnet frontier` does all this in full: accuracy

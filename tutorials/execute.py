@@ -2,7 +2,8 @@
 
     python tutorials/execute.py [--check] [tutorials/01_gradients.py ...]
 
-It needs the extra ``notebooks``; what `tests/test_tutorials.py` shares with it does not.
+It needs the extra ``notebooks``; what `tests/test_tutorials.py` shares with it needs jupytext only.
+A cell tagged "varies" prints times, or what training gives on this machine: it is not compared.
 """
 
 import argparse
@@ -15,8 +16,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import jupytext
+
 HERE = Path(__file__).resolve().parent
-MARKER = re.compile(r"# %%( \[markdown\])?(?: tags=(\[.*\]))?")
 NUMBER = re.compile(r"[-+−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?")
 RELATIVE, ABSOLUTE = 0.05, 0.02  # what another machine's BLAS may change in a printed number
 
@@ -28,18 +30,9 @@ class Cell(NamedTuple):
 
 
 def read(path: Path) -> list[Cell]:
-    """The cells of a percent source; what stands before the first marker is its header."""
-    cells: list[Cell] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("# %%"):
-            if not (found := MARKER.fullmatch(line)):
-                raise ValueError(f"{path.name}: {line!r} is no marker of a cell")
-            cells.append(Cell("markdown" if found[1] else "code", "", json.loads(found[2] or "[]")))
-        elif cells:
-            if cells[-1].kind == "markdown":
-                line = line.removeprefix("#").removeprefix(" ")
-            cells[-1] = cells[-1]._replace(source=f"{cells[-1].source}{line}\n")
-    return [cell._replace(source=cell.source.strip("\n")) for cell in cells]
+    """The cells of a percent source."""
+    cells = jupytext.read(path, fmt="py:percent").cells
+    return [Cell(c.cell_type, c.source, c.metadata.get("tags", [])) for c in cells]
 
 
 def digest(path: Path) -> str:
@@ -69,7 +62,7 @@ def differences(cells: list[Cell], stored: list[dict], fresh: list[str | None]) 
     for i, (cell, old, text) in enumerate(zip(cells, stored, fresh, strict=True)):
         if cell != (old["cell_type"], "".join(old["source"]), old["metadata"].get("tags", [])):
             found.append(f"cell {i} differs from its source")
-        elif text is not None and "timing" not in cell.tags and not same_text(printed(old), text):
+        elif text is not None and "varies" not in cell.tags and not same_text(printed(old), text):
             found.append(f"cell {i} is stale. It has\n{printed(old)}and its code prints\n{text}")
     return found
 

@@ -13,7 +13,7 @@ def check(number: str, answer, right: Callable[[object], bool], hint: str) -> No
     hint : what to think of when it has not.
     """
     if answer is None:
-        print(f"Exercise {number}: open. Replace None in the cell above, and run both cells.")
+        print(f"Exercise {number}: open. Put your answer in place of None.")
         return
     try:
         done = bool(right(answer))
