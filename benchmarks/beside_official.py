@@ -106,13 +106,8 @@ def pages(result, name, readme):
         f"protocol official-quirks; teachers: {teachers}, students of each: {students}; ± is half "
         "a 95% t interval over the teachers' means; official and second: one teacher, one student"
     )
-    tables = [report.to_markdown(t(result, figures)) for t in (accuracy, times)]
-    page = "\n\n".join(["# Beside the authors' program", note + ".", *tables]) + "\n"
-    block = "\n" + "\n\n".join([*tables, note + "."]) + "\n"
-    return {
-        f"results/{name}.md": page,
-        "README.md": report.with_block(readme, f"results/{name}", block),
-    }
+    tables = [made(result, figures) for made in (accuracy, times)]
+    return report.one_page(name, "Beside the authors' program", note, tables, readme)
 
 
 if __name__ == "__main__":

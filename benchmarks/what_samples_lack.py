@@ -101,7 +101,8 @@ def measures(result):
 
 def students(result):
     """A Markdown table of the students on samples with one property of the real inputs."""
-    out = [[f"students on {STUDENTS[0]} at rank {STUDENTS[1]}", "test accuracy, %"]]
+    head = f"students on {STUDENTS[0]} at rank {STUDENTS[1]}"
+    out = [[head, "test accuracy, % ± half a 95% t interval"]]
     for name in dict.fromkeys(s["samples"] for s in result["students"]):
         values = [s["accuracy"] for s in result["students"] if s["samples"] == name]
         out.append([name, report.cell(report.interval(values))])

@@ -8,6 +8,7 @@ them real inputs, the ceiling, and the plain rival: an ordinary smaller MLP.
 import sys
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from matplotlib.ticker import StrMethodFormatter
 
 from . import report
@@ -24,6 +25,8 @@ PAPER = {  # accuracy in percent and compression, as reported (Yoo et al., 2019,
     "shuttle": (94.21, 8.17), "pendigits": (82.62, 8.07), "letter": (77.73, 4.13),
 }  # fmt: skip
 WITHIN = (1, 3)  # points below the teacher
+PAIRS = (("kegnet", "normal"), ("normal+noised", "normal"), ("real", "normal+noised"),
+         ("mlp", "normal+noised"), ("mlp", "real"))  # fmt: skip
 
 
 def waves(
@@ -57,12 +60,17 @@ def waves(
     return made
 
 
-def entry(result: dict, dataset: str, compression: float, stage: str, key="accuracy") -> dict:
-    """`report.interval` of a cell of the frontier; empty if the grid has no such jobs."""
-    values = [
+def values_of(result: dict, dataset: str, compression: float, stage: str, key="accuracy") -> list:
+    """For each teacher the values of its students; empty if the grid has no such jobs."""
+    return [
         c[key] for c in result["cells"]
         if (c["dataset"], c.get("compression"), c["stage"]) == (dataset, compression, stage)
     ]  # fmt: skip
+
+
+def entry(result: dict, *cell, **key) -> dict:
+    """`report.interval` of `values_of`, or empty."""
+    values = values_of(result, *cell, **key)
     return report.interval(values) if values else {}
 
 
@@ -84,10 +92,27 @@ def rows(result: dict, dataset: str, key: str = "accuracy") -> list[list[str]]:
             if (e["dataset"], e.get("compression")) == (dataset, c) and e["stage"] != "ranks"
         ]  # fmt: skip
         if counts:
-            cells = [entry(result, dataset, c, stage, key) for stage in stages]
+            cells = [entry(result, dataset, c, stage, key=key) for stage in stages]
             row = [f"{c:g}x", f"{min(counts):,} to {max(counts):,}"]
             out.append(row + [report.cell(e) if e else "" for e in cells])
     return out
+
+
+def paired(result: dict) -> list[list[str]]:
+    """A row per data set and compression: differences of accuracy, paired by teacher."""
+    datasets, sizes, stages = _axes(result)
+    pairs = [pair for pair in PAIRS if set(pair) <= set(stages)]
+    out = [["paired differences of accuracy"] + [f"{a} − {b}" for a, b in pairs]]
+    for dataset, c in ((dataset, c) for dataset in datasets for c in sizes):
+        out.append([f"{dataset}, {c:g}x"])
+        for pair in pairs:
+            both = [values_of(result, dataset, c, stage) for stage in pair]
+            if not all(both):  # no such jobs
+                out[-1].append("")
+                continue
+            differences = [np.subtract(x, y) for x, y in zip(*both, strict=True)]
+            out[-1].append(report.cell(report.interval(differences), sign="+"))
+    return [row for row in out if any(row[1:])]
 
 
 def within(result: dict) -> list[list[str]]:
@@ -155,18 +180,19 @@ def figure(result: dict):
 
 
 def tables(result: dict) -> list[list[list[str]]]:
-    """All tables: accuracy and agreement by set, the largest compressions, the ranks."""
+    """All tables: accuracy and agreement by set, differences, largest compressions, the ranks."""
     by_set = [rows(result, d, key) for d in _axes(result)[0] for key in ("accuracy", "agreement")]
-    return [*by_set, within(result), chosen(result)]
+    return [*by_set, paired(result), within(result), chosen(result)]
 
 
 def pages(result: dict, name: str, readme: str) -> dict[str, str]:
     """What is generated from ``results/name.json``: file name -> text, README.md included."""
     made = [report.to_markdown(table) for table in tables(result)]
     page = "\n\n".join(["# The frontier", report.note(result) + ".", *made]) + "\n"
-    first = [report.to_markdown(rows(result, d)) for d in _axes(result)[0]]
+    first = [rows(result, d) for d in _axes(result)[0]]
     last = f"{report.note(result)} (all of it, with the ranks: `results/{name}.md`)."
-    block = "\n" + "\n\n".join([*first, report.to_markdown(within(result)), last]) + "\n"
+    shown = map(report.to_markdown, (*first, paired(result), within(result)))
+    block = "\n" + "\n\n".join([*shown, last]) + "\n"
     return {
         f"results/{name}.md": page, "README.md": report.with_block(readme, f"results/{name}", block)
     }  # fmt: skip

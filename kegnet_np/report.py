@@ -210,6 +210,17 @@ def main(names: Sequence[str], pages: Callable = pages, figure: Callable | None 
             save(figure(result), path.with_suffix(".png"))
 
 
+def one_page(
+    name: str, title: str, note: str, tables: Sequence[list[list[str]]], readme: str
+) -> dict[str, str]:
+    """A benchmark's pages: its tables and a note, in ``results/name.md`` and in README.md."""
+    shown = "\n\n".join(map(to_markdown, tables))
+    return {
+        f"results/{name}.md": f"# {title}\n\n{note}.\n\n{shown}\n",
+        "README.md": with_block(readme, f"results/{name}", f"\n{shown}\n\n{note}.\n"),
+    }
+
+
 def benchmark(name: str, compute: Callable, pages: Callable) -> None:
     """A benchmark's command line: results/name.json from folders, if any are named; its pages."""
     if folders := [Path(argument) for argument in sys.argv[1:]]:

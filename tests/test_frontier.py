@@ -73,6 +73,14 @@ def test_the_tables_say_what_the_cells_hold(done):
     assert table[3][2:5] == [""] * 3
     values = [c["accuracy"] for c in cells(result, stage="wide+noised", compression=1.5)]
     assert table[2][3] == report.cell(report.interval(values)) and table[2][3] in out
+    per_teacher = zip(*(
+        [c["accuracy"] for c in cells(result, stage=stage, compression=1.5)]
+        for stage in ("mlp", "real")
+    ), strict=True)  # fmt: skip
+    gains = report.interval([np.subtract(a, b) for a, b in per_teacher])
+    head, *rows = frontier.paired(result)
+    assert head[1:] == ["mlp − real"] and len(rows) == 2  # at 5x there are no real students
+    assert rows[1][1] == report.cell(gains, sign="+") and rows[1][1] in out
     figure = frontier.figure(result)
     assert figure.axes[0].get_xlabel() == "parameters"
     assert (folder / "f" / "frontier.png").stat().st_size > 10_000
