@@ -14,6 +14,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import t as student_t
 
 from kegnet_np import checkpoint, report
 from kegnet_np.config import Config
@@ -52,10 +53,23 @@ def chosen(result, dataset, rank, stage, generators=5):
     return [c for c in result["cells"] if tuple(c[key] for key in keys) == wanted]
 
 
+def luck(per_teacher):
+    """Half of the 95% interval of ours less one student of one more teacher, if both are alike.
+
+    The variance of one student is that of teachers' means, and that inside a teacher as far as the
+    means do not hold it yet; Student's t over the teachers.
+    """
+    n, each = len(per_teacher), len(per_teacher[0])
+    between = np.var([np.mean(values) for values in per_teacher], ddof=1)
+    inside = np.mean([np.var(values, ddof=1) for values in per_teacher]) if each > 1 else 0.0
+    one = between + inside * (1 - 1 / each)
+    return student_t.ppf(0.975, n - 1) * np.sqrt(one + between / n)
+
+
 def accuracy(result, figures):
     """A row per set and approach: ours, its teachers' means, theirs, the difference."""
     out = [["test accuracy, %", "ours", "by teacher", "all students", "official",
-            "ours − official", "second", "paper"]]  # fmt: skip
+            "ours − official", "luck of one, ±", "second", "paper"]]  # fmt: skip
     for dataset, known in figures.items():
         for stage, official in known["official"].items():
             for generators in sorted({c["generators"] for c in result["cells"]}, reverse=True):
@@ -71,6 +85,7 @@ def accuracy(result, figures):
                     ", ".join(f"{100 * np.mean(c['accuracy']):.1f}" for c in cells),
                     f"{min(every):.1f} to {max(every):.1f}", f"{100 * official:.1f}",
                     f"{100 * (entry['mean'] - official):+.1f}",
+                    f"{100 * luck([c['accuracy'] for c in cells]):.1f}",
                     *(f"{100 * other:.1f}" if other else "" for other in others),
                 ])  # fmt: skip
     return out
@@ -104,7 +119,8 @@ def pages(result, name, readme):
     students = max(len(c["kept_epoch"]) for c in result["cells"])
     note = (
         f"protocol official-quirks; teachers: {teachers}, students of each: {students}; ± is half "
-        "a 95% t interval over the teachers' means; official and second: one teacher, one student"
+        "a 95% t interval over the teachers' means; official and second: one teacher, one student; "
+        "luck of one: half the 95% interval in which such a single run would differ from ours"
     )
     tables = [made(result, figures) for made in (accuracy, times)]
     return report.one_page(name, "Beside the authors' program", note, tables, readme)
