@@ -170,12 +170,14 @@ def figure(result: dict):
             ax.plot(n_M / c, accuracy, "r*", ms=9, label="KegNet, as reported")
         ax.set(xscale="log", xlabel="parameters", title=dataset)
         ax.set_ylim(max(0, ax.get_ylim()[0]), 101)
+        at = np.concatenate([line.get_xdata() for line in ax.lines if len(line.get_xdata())])
+        ax.set_xlim(0.7 * min(at[at > 1]), 1.4 * max(at))
         for axis_format in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
             axis_format(StrMethodFormatter("{x:,.0f}"))
         ax.tick_params(axis="x", which="both", labelsize=7)
     fig.axes[0].set_ylabel("test accuracy, %")
-    fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3,
-               fontsize=8)  # fmt: skip
+    fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside lower center",
+               ncols=2 if len(datasets) == 1 else 3, fontsize=8)  # fmt: skip
     return fig
 
 
