@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import NullLocator
 
 from . import report
 from .models import Classifier
@@ -172,9 +172,9 @@ def figure(result: dict):
         ax.set_ylim(max(0, ax.get_ylim()[0]), 101)
         at = np.concatenate([line.get_xdata() for line in ax.lines if len(line.get_xdata())])
         ax.set_xlim(0.7 * min(at[at > 1]), 1.4 * max(at))
-        for axis_format in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
-            axis_format(StrMethodFormatter("{x:,.0f}"))
-        ax.tick_params(axis="x", which="both", labelsize=7)
+        present = [n_M / c for c in sizes if any(entry(result, dataset, c, s) for s in stages)]
+        ax.set_xticks(present, [f"{n:,.0f}" for n in present], size=7)
+        ax.xaxis.set_minor_locator(NullLocator())
     fig.axes[0].set_ylabel("test accuracy, %")
     fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside lower center",
                ncols=2 if len(datasets) == 1 else 3, fontsize=8)  # fmt: skip
