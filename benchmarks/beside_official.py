@@ -82,7 +82,7 @@ def accuracy(result, figures):
                 name = LABELS[stage] + (f", {generators} generators" if stage == "kegnet" else "")
                 out.append([
                     f"{dataset}, rank {known['rank']}: {name}", report.cell(entry),
-                    ", ".join(f"{100 * np.mean(c['accuracy']):.1f}" for c in cells),
+                    report.by_teacher([c["accuracy"] for c in cells]),
                     f"{min(every):.1f} to {max(every):.1f}", f"{100 * official:.1f}",
                     f"{100 * (entry['mean'] - official):+.1f}",
                     f"{100 * luck([c['accuracy'] for c in cells]):.1f}",

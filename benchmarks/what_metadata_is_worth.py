@@ -64,12 +64,11 @@ def rows(result):
     added = "less normal noise, paired"
     out = [["students see", "test accuracy, %", "by teacher", added, "reveals"]]
     for name in (*BESIDE[:2], *metadata.REVEALS, BESIDE[2]):
-        pairs = zip(of(name), of("normal"), strict=True)
-        gains = report.interval([np.subtract(a, b) for a, b in pairs])
-        means = ", ".join(f"{100 * np.mean(values):.1f}" for values in of(name))
+        gains = report.paired(of(name), of("normal"))
         paired = "" if name == "normal" else report.cell(gains, sign="+")
         revealed = "every row" if name == "real" else metadata.REVEALS.get(name, "nothing")
-        out.append([name, report.cell(report.interval(of(name))), means, paired, revealed])
+        mean = report.cell(report.interval(of(name)))
+        out.append([name, mean, report.by_teacher(of(name)), paired, revealed])
     return out
 
 

@@ -12,8 +12,6 @@ and from it results/quirks.md and the block of README.md.
 import json
 from pathlib import Path
 
-import numpy as np
-
 from kegnet_np import inputs, report, table
 
 DATASET, RANK, TEACHERS, JOBS = "pendigits", 5, (2019, 2020, 2021), 2
@@ -69,10 +67,8 @@ def rows(result):
             if not ours:
                 out[-1] += ["", "", ""]
                 continue
-            added = report.interval([np.subtract(a, b) for a, b in zip(ours, base, strict=True)])
-            means = ", ".join(f"{100 * np.mean(values):.1f}" for values in ours)
-            paired = "" if name == BASE else report.cell(added, sign="+")
-            out[-1] += [report.cell(report.interval(ours)), means, paired]
+            paired = "" if name == BASE else report.cell(report.paired(ours, base), sign="+")
+            out[-1] += [report.cell(report.interval(ours)), report.by_teacher(ours), paired]
     return out
 
 

@@ -8,7 +8,6 @@ them real inputs, the ceiling, and the plain rival: an ordinary smaller MLP.
 import sys
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from matplotlib.ticker import NullLocator
 
 from . import report
@@ -107,11 +106,8 @@ def paired(result: dict) -> list[list[str]]:
         out.append([f"{dataset}, {c:g}x"])
         for pair in pairs:
             both = [values_of(result, dataset, c, stage) for stage in pair]
-            if not all(both):  # no such jobs
-                out[-1].append("")
-                continue
-            differences = [np.subtract(x, y) for x, y in zip(*both, strict=True)]
-            out[-1].append(report.cell(report.interval(differences), sign="+"))
+            there = all(both)  # or the grid has no such jobs
+            out[-1].append(report.cell(report.paired(*both), sign="+") if there else "")
     return [row for row in out if any(row[1:])]
 
 
@@ -170,10 +166,10 @@ def figure(result: dict):
             ax.plot(n_M / c, accuracy, "r*", ms=9, label="KegNet, as reported")
         ax.set(xscale="log", xlabel="parameters", title=dataset)
         ax.set_ylim(max(0, ax.get_ylim()[0]), 101)
-        at = np.concatenate([line.get_xdata() for line in ax.lines if len(line.get_xdata())])
-        ax.set_xlim(0.7 * min(at[at > 1]), 1.4 * max(at))
-        present = [n_M / c for c in sizes if any(entry(result, dataset, c, s) for s in stages)]
-        ax.set_xticks(present, [f"{n:,.0f}" for n in present], size=7)
+        shown = [n_M / c for c in sizes if any(entry(result, dataset, c, s) for s in stages)]
+        ax.set_xticks(shown, [f"{n:,.0f}" for n in shown], size=7)
+        shown += [n_M / PAPER[dataset][1]] if dataset in PAPER else []
+        ax.set_xlim(0.7 * min(shown), 1.4 * max(shown))
         ax.xaxis.set_minor_locator(NullLocator())
     fig.axes[0].set_ylabel("test accuracy, %")
     fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside lower center",

@@ -6,7 +6,7 @@ from typing import Any
 
 from .config import CHOICES, Config
 
-# What a protocol changes in the defaults above, which are the paper's. The short ones learn
+# What a protocol changes in the defaults of `Config`, which are the paper's. The short ones learn
 # faster to make up for fewer steps.
 _FAIR = {
     "sampling": "fresh", "selection": "last", "student_dropout": False,

@@ -60,19 +60,28 @@ def values_of(result: dict, dataset: str, rank: int, stage: str, key: str) -> li
     ]  # fmt: skip
 
 
+def paired(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]]) -> dict:
+    """`interval` of a less b, taken teacher by teacher and student by student."""
+    return interval([np.subtract(x, y).tolist() for x, y in zip(a, b, strict=True)])
+
+
 def differences(result: dict, dataset: str, rank: int, a: str, b: str, key="accuracy") -> dict:
     """`interval` of approach a less approach b, paired by teacher and student.
 
     "tucker" has one value per teacher, which is taken from each of its students.
     """
-    pairs = (values_of(result, dataset, rank, stage, key) for stage in (a, b))
-    return interval([np.subtract(x, y) for x, y in zip(*pairs, strict=True)])
+    return paired(*(values_of(result, dataset, rank, stage, key) for stage in (a, b)))
 
 
 def cell(entry: dict, digits: int = 1, sign: str = "") -> str:
     """An `interval` in percent, "mean ± half-width"."""
     mean = f"{100 * entry['mean']:{sign}.{digits}f}"
     return mean if entry["half"] is None else f"{mean} ± {100 * entry['half']:.{digits}f}"
+
+
+def by_teacher(per_teacher: Sequence[Sequence[float]]) -> str:
+    """Each teacher's mean in percent."""
+    return ", ".join(f"{100 * np.mean(values):.1f}" for values in per_teacher)
 
 
 def rows(result: dict, key: str) -> list[list[str]]:
