@@ -17,12 +17,12 @@ help:  ## show this list
 run: $(STAMP)  ## the whole job on the embedded digits, into runs/digits; continues if interrupted
 	$(BIN)/kegnet run --out runs/digits --resume
 
-# The matrices are small: more BLAS threads make the tests slower, not faster.
+# The matrices are small: more BLAS threads make the tests slower, two processes faster.
 test: export OPENBLAS_NUM_THREADS ?= 1
 test: export OMP_NUM_THREADS ?= 1
 test: export MKL_NUM_THREADS ?= 1
 test: $(STAMP)  ## every test that is not slow, with coverage
-	$(BIN)/python -m pytest --cov=kegnet_np --cov=data_loaders --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov=kegnet_np --cov=data_loaders --cov-report=term --cov-fail-under=95
 
 tutorials: $(NOTEBOOKS)  ## every tutorial from scratch: the notebooks, their outputs and figures
 	$(BIN)/python tutorials/execute.py

@@ -49,7 +49,8 @@ setup(
         "joblib>=1.5",
     ],
     extras_require={
-        "test": ["pytest>=8", "pytest-cov>=6", "dask[distributed]>=2025.1", "jupytext>=1.17"],
+        "test": ["pytest>=8", "pytest-cov>=6", "pytest-xdist>=3.6",
+                 "dask[distributed]>=2025.1", "jupytext>=1.17"],
         "cluster": ["dask[distributed]>=2025.1"],
         "notebooks": ["jupytext>=1.17", "nbclient>=0.10", "nbconvert>=7.16", "ipykernel>=6.29"],
         "lint": ["ruff>=0.12", "mypy>=1.16"],

@@ -108,7 +108,8 @@ def make_parser() -> argparse.ArgumentParser:
         help="how many times smaller; SET:C for one data set (default: 2,4,8,12,16,24,40)",
     )
     made["frontier"].add_argument(
-        "--samplers", metavar="NAMES", help="(default: normal,kegnet,normal+noised)"
+        "--samplers", metavar="NAMES",
+        help="the smaller MLP sees the last one's samples (default: normal,kegnet,normal+noised)",
     )
     made["evaluate"].add_argument("--model", metavar="FILE", required=True, help="what to evaluate")
     made["info"].add_argument("file", metavar="FILE")

@@ -15,17 +15,14 @@ from .models import Classifier
 from .plots import new_figure
 from .ranks import n_params
 from .sampling import parts
-from .table import MLP_SAMPLER, Job
+from .table import Job
 
 COMPRESSIONS = (2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 40.0)
 SAMPLERS = ("normal", "kegnet", "normal+noised")
-LABELS = {"real": "real inputs (ceiling)", "mlp": f"smaller MLP, {MLP_SAMPLER}"}
 PAPER = {  # accuracy in percent and compression, as reported (Yoo et al., 2019, Table 2)
     "shuttle": (94.21, 8.17), "pendigits": (82.62, 8.07), "letter": (77.73, 4.13),
 }  # fmt: skip
 WITHIN = (1, 3)  # points below the teacher
-PAIRS = (("kegnet", "normal"), ("normal+noised", "normal"), ("real", "normal+noised"),
-         ("mlp", "normal+noised"), ("mlp", "real"))  # fmt: skip
 
 
 def waves(
@@ -35,7 +32,7 @@ def waves(
     """The jobs in four waves: teachers, generators, ranks, students.
 
     models : the teacher's model for each data set. compressions : for each data set; those beyond
-        rank 1 everywhere are left to the smaller MLP.
+        rank 1 everywhere are left to the smaller MLP, which sees the last of the samplers.
     """
     for dataset in models:
         given = list(compressions[dataset])
@@ -49,7 +46,7 @@ def waves(
             made[0].append(Job(dataset, teacher, "teacher"))
             made[1].append(Job(dataset, teacher, "generators"))
             for c in compressions[dataset]:
-                stages = (*samplers, "real", "mlp")
+                stages = (*samplers, "real", f"mlp-{samplers[-1]}")
                 students = [Job(dataset, teacher, stage, 0, c) for stage in stages]
                 if M.layout.size / c < n_params(M, (1,)):
                     students = students[-1:]
@@ -80,11 +77,27 @@ def _axes(result: dict) -> tuple[list[str], list[float], list[str]]:
     return datasets, sorted(sizes), stages
 
 
+def _label(stage: str) -> str:
+    if stage == "real":
+        return "real inputs (ceiling)"
+    return f"smaller MLP, {stage[4:]}" if stage.startswith("mlp-") else stage
+
+
+def _pairs(stages: Sequence[str]) -> list[tuple[str, str]]:
+    """Other samplers with the first one; real inputs and the smaller MLP with the last one."""
+    samplers = [s for s in stages if s != "real" and not s.startswith("mlp-")]
+    if not samplers:
+        return []
+    first, last = samplers[0], samplers[-1]
+    (mlp,) = set(stages) - {"real", *samplers}
+    return [(s, first) for s in samplers[1:]] + [("real", last), (mlp, last), (mlp, "real")]
+
+
 def rows(result: dict, dataset: str, key: str = "accuracy") -> list[list[str]]:
     """Header, and a row per compression: parameters, then a cell per sampler, ceiling and rival."""
     _, sizes, stages = _axes(result)
     out = [[f"{dataset}: {report.KEYS[key]}, %", "parameters"]]
-    out[0] += [LABELS.get(stage, stage) for stage in stages]
+    out[0] += [_label(stage) for stage in stages]
     for c in sizes:
         counts = [
             e["n_params"] for e in result["cells"]
@@ -100,15 +113,16 @@ def rows(result: dict, dataset: str, key: str = "accuracy") -> list[list[str]]:
 def paired(result: dict) -> list[list[str]]:
     """A row per data set and compression: differences of accuracy, paired by teacher."""
     datasets, sizes, stages = _axes(result)
-    pairs = [pair for pair in PAIRS if set(pair) <= set(stages)]
-    out = [["paired differences of accuracy"] + [f"{a} − {b}" for a, b in pairs]]
+    pairs = _pairs(stages)
+    short = {stage: "mlp" if stage.startswith("mlp-") else stage for stage in stages}
+    out = [["paired differences of accuracy"] + [f"{short[a]} − {short[b]}" for a, b in pairs]]
     for dataset, c in ((dataset, c) for dataset in datasets for c in sizes):
         out.append([f"{dataset}, {c:g}x"])
         for pair in pairs:
             both = [values_of(result, dataset, c, stage) for stage in pair]
             there = all(both)  # or the grid has no such jobs
             out[-1].append(report.cell(report.paired(*both), sign="+") if there else "")
-    return [row for row in out if any(row[1:])]
+    return out[:1] + [row for row in out[1:] if any(row[1:])]
 
 
 def within(result: dict) -> list[list[str]]:
@@ -117,7 +131,7 @@ def within(result: dict) -> list[list[str]]:
     Every smaller compression of the grid must be within, too.
     """
     datasets, sizes, stages = _axes(result)
-    out = [["largest compression within"] + [LABELS.get(stage, stage) for stage in stages]]
+    out = [["largest compression within"] + [_label(stage) for stage in stages]]
     for dataset in datasets:
         teacher = report.interval(report.values_of(result, dataset, 0, "teacher", "accuracy"))
         for points in WITHIN:
@@ -155,10 +169,10 @@ def figure(result: dict):
             found = [(n_M / c, entry(result, dataset, c, stage)) for c in sizes]
             found = [(n, e) for n, e in found if e]
             half = [100 * (e["half"] or 0) for _, e in found]
-            style = {"real": "k--", "mlp": "C7:"}.get(stage, f"C{i}-")
+            style = "k--" if stage == "real" else "C7:" if stage.startswith("mlp-") else f"C{i}-"
             ax.errorbar([n for n, _ in found], [100 * e["mean"] for _, e in found], half,
                         fmt=style, marker="o", ms=3, capsize=2, lw=1.2,
-                        label=LABELS.get(stage, stage))  # fmt: skip
+                        label=_label(stage))  # fmt: skip
         teacher = report.interval(report.values_of(result, dataset, 0, "teacher", "accuracy"))
         ax.axhline(100 * teacher["mean"], color="0.5", lw=1, label="teacher")
         if dataset in PAPER:

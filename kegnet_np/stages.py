@@ -102,6 +102,7 @@ def distill(
     source: Source,
     *,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
+    watch: bool = True,
     path: Path | None = None,
 ) -> Training:
     """Train a stack of students to give the teacher's answers on samples (Yoo et al., 2019).
@@ -114,6 +115,7 @@ def distill(
         fresh samples. Or real inputs for training and for selection, (N, D) each, without labels:
         the ceiling.
     validation : real validation inputs (N, D) and labels (N,), for selection "real-validation".
+    watch : score every epoch even where selection "last" selects nothing, for the history.
     """
     rngs = sampling.seeded(config.seed, approach, config.students)
     p_M = M.layout.views(theta_M)
@@ -137,11 +139,12 @@ def distill(
         if not isinstance(source, tuple):
             x = sampling.stacked(lambda rng: sampler(rng, n), rngs)  # (S, N, D)
         batches = train.pool_batches(x, target_of(x), config.student_batch, config.shuffle)
+    score = None
     if config.selection == "real-validation":
         if validation is None:
             raise ValueError("validation is None, selection real-validation needs (x, labels)")
         score = agreement_with(student, *validation)
-    else:
+    elif watch or config.selection != "last":
         score = agreement_with(student, held_out, target_of(held_out).argmax(-1))
     patience = None if config.selection == "last" else config.student_patience
     schedule = Schedule(

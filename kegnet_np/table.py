@@ -24,7 +24,6 @@ from .experiment import APPROACHES, versions
 from .models import Classifier, generator
 from .protocols import make_config
 
-MLP_SAMPLER = "normal+noised"
 RANKS = {"shuttle": (5,), "pendigits": (5, 10), "letter": (10,)}  # the paper's
 
 
@@ -33,7 +32,7 @@ class Job:
     """One job of the grid.
 
     ``stage`` is "teacher", "generators", "tucker", "real" or the name of a sampler; in a grid of
-    compressions (`frontier`) also "ranks" or "mlp".
+    compressions (`frontier`) also "ranks", or "mlp-" and a sampler: the smaller MLP that sees it.
     """
 
     dataset: str
@@ -50,17 +49,22 @@ class Job:
         return f"{Path(self.dataset).stem}-{self.teacher}{size}-{self.stage}"
 
     @property
+    def mlp(self) -> bool:
+        """Whether the students are smaller MLPs."""
+        return self.stage.startswith("mlp-")
+
+    @property
     def sampler(self) -> str:
         """The sampler whose samples the job's students see; empty if there is none."""
-        named = self.stage not in ("teacher", "generators", "ranks", "tucker", "real", "mlp")
-        return self.stage if named else MLP_SAMPLER if self.stage == "mlp" else ""
+        none = ("teacher", "generators", "ranks", "tucker", "real")
+        return "" if self.stage in none else self.stage.removeprefix("mlp-")
 
     def needs(self) -> list["Job"]:
         """The jobs whose arrays this one takes."""
         before = [] if self.stage == "teacher" else [Job(self.dataset, self.teacher, "teacher")]
         if self.sampler and sampling.needs_generators(self.sampler):
             before.append(Job(self.dataset, self.teacher, "generators"))
-        if self.compression and self.stage not in ("ranks", "mlp"):
+        if self.compression and self.stage != "ranks" and not self.mlp:
             before.append(replace(self, stage="ranks"))
         return before
 
@@ -121,9 +125,10 @@ def work(job: Job, config: Config, data, inputs: dict[str, dict], part: Path | N
                 header |= {"ranks": found.ranks, "trials": trials, "seconds": found.seconds}
             arrays = {"theta": stack, "ranks": np.array(student.ranks)}
             return arrays, _score(student, stack, M, theta_M, data) | header
+        approach = "mlp" if job.mlp else job.stage
         done = stages.distill(
-            config, job.stage, M, theta_M, student, theta_0, _source(job, config, data, M, inputs),
-            validation=(data.x_val, data.y_val), path=part,
+            config, approach, M, theta_M, student, theta_0, _source(job, config, data, M, inputs),
+            validation=(data.x_val, data.y_val), watch=False, path=part,
         )  # fmt: skip
         scores = _score(student, done.kept_theta, M, theta_M, data)
         return {"theta": done.kept_theta}, scores | _trained(student, done)
@@ -141,7 +146,7 @@ def _source(job: Job, config: Config, data, M: Classifier, inputs) -> stages.Sou
 
 def _start(job: Job, config: Config, M: Classifier, theta_M, inputs):
     """The students' model, where they start, and the allocation that was made for it, if any."""
-    if job.stage == "mlp":
+    if job.mlp:
         model = ranks.smaller_mlp(M, int(M.layout.size / job.compression))
         rngs = sampling.seeded(config.seed, "mlp init", config.students)
         return model, np.stack([model.init(rng)[0] for rng in rngs]), None

@@ -15,6 +15,7 @@ SETTINGS = {
     "student_epochs": 2, "noise_pool": 128, "pool_per_generator": 64, "held_out": 50,
     "students": 2,
 }  # fmt: skip
+RIVAL = "mlp-wide+noised"  # it sees the last of the samplers
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +50,12 @@ def test_students_of_every_sampler_have_the_ranks_of_their_teacher_and_size(done
             for stage in ("normal", "wide+noised", "real"):
                 (cell,) = cells(result, stage=stage, teacher=teacher, compression=c)
                 assert cell["n_params"] == chosen["n_params"] and len(cell["accuracy"]) == 2
-    assert all(c["n_params"] <= n_M / c["compression"] for c in cells(result, stage="mlp"))
+    assert all(c["n_params"] <= n_M / c["compression"] for c in cells(result, stage=RIVAL))
 
 
 def test_beyond_rank_one_only_the_smaller_mlp_is_left(done):
     *_, result = done
-    assert {c["stage"] for c in result["cells"] if c.get("compression") == 5} == {"mlp"}
+    assert {c["stage"] for c in result["cells"] if c.get("compression") == 5} == {RIVAL}
     M = Classifier(16, 10)
     rival = ranks.smaller_mlp(M, 12_846)
     wider = Classifier(16, 10, rival.hidden + 1, rival.depth)
@@ -68,19 +69,22 @@ def test_the_tables_say_what_the_cells_hold(done):
     first = f"{folder / 'pets.csv'}: test accuracy, %"
     (table,) = (t for t in frontier.tables(result) if t[0][0] == first)
     assert table[0][2:] == ["normal", "wide+noised", "real inputs (ceiling)",
-                            "smaller MLP, normal+noised"]  # fmt: skip
+                            "smaller MLP, wide+noised"]  # fmt: skip
     assert [row[0] for row in table[1:]] == ["1.1x", "1.5x", "5x"]
     assert table[3][2:5] == [""] * 3
     values = [c["accuracy"] for c in cells(result, stage="wide+noised", compression=1.5)]
     assert table[2][3] == report.cell(report.interval(values)) and table[2][3] in out
     per_teacher = zip(*(
         [c["accuracy"] for c in cells(result, stage=stage, compression=1.5)]
-        for stage in ("mlp", "real")
+        for stage in (RIVAL, "real")
     ), strict=True)  # fmt: skip
     gains = report.interval([np.subtract(a, b) for a, b in per_teacher])
     head, *rows = frontier.paired(result)
-    assert head[1:] == ["mlp − real"] and len(rows) == 2  # at 5x there are no real students
-    assert rows[1][1] == report.cell(gains, sign="+") and rows[1][1] in out
+    seen = "wide+noised"  # the last sampler: what the smaller MLP sees
+    assert head[1:] == [f"{a} − {b}" for a, b in (
+        (seen, "normal"), ("real", seen), ("mlp", seen), ("mlp", "real"))]  # fmt: skip
+    assert len(rows) == 2  # at 5x there are no Tucker students
+    assert rows[1][4] == report.cell(gains, sign="+") and rows[1][4] in out
     figure = frontier.figure(result)
     assert figure.axes[0].get_xlabel() == "parameters"
     assert (folder / "f" / "frontier.png").stat().st_size > 10_000
@@ -120,3 +124,9 @@ def test_a_frontier_goes_on_and_refuses_what_it_cannot_do(done):
     ]:
         assert words in refused(folder, "frontier", *options, *more, "--out", folder / "g")
     assert np.isfinite([c["accuracy"] for c in done[3]["cells"] if c["stage"] == "real"]).all()
+
+
+def test_sizes_beyond_rank_one_alone_have_no_pairs(done):
+    *_, result = done
+    alone = [c for c in result["cells"] if c.get("compression") in (None, 5)]
+    assert frontier.paired(result | {"cells": alone}) == [["paired differences of accuracy"]]

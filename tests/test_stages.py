@@ -48,6 +48,18 @@ def test_an_epoch_has_as_many_steps_on_fresh_samples_as_on_a_pool(finished, samp
     assert (done.epoch, done.adam.t) == (8, 8 * 4)  # of 20, 20, 20 and 10 or 20 samples
 
 
+def test_an_unwatched_student_is_the_same_and_has_no_scores(finished):
+    M, theta_M, _ = checkpoint.load_teacher(finished.stages["teacher"])
+    config = cli.read_config({"config": finished.settings, "selection": "last"})
+    watched, alone = (
+        stages.distill(config, "uniform", M, theta_M, M, theta_M, uniform(4), watch=watch)
+        for watch in (True, False)
+    )
+    assert (watched.kept_theta == alone.kept_theta).all()
+    assert all("score" in row for row in watched.history)
+    assert not any("score" in row for row in alone.history)
+
+
 def test_fresh_samples_train_other_students(finished, tmp_path):
     _, (_, theta), _ = variant(finished, tmp_path, sampling="fresh")
     pool = checkpoint.load_network(finished.stages["kegnet"])[1]
