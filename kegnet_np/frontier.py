@@ -14,7 +14,7 @@ from . import report
 from .models import Classifier
 from .plots import new_figure
 from .ranks import n_params
-from .sampling import parts
+from .sampling import needs_generators
 from .table import Job
 
 COMPRESSIONS = (2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 40.0)
@@ -29,7 +29,7 @@ def waves(
     models: Mapping[str, Classifier], compressions: Mapping[str, Sequence[float]],
     samplers: Sequence[str], teachers: int, seed: int,
 ) -> list[list[Job]]:  # fmt: skip
-    """The jobs in four waves: teachers, generators, ranks, students.
+    """The jobs in four waves: teachers, generators if a sampler needs them, ranks, students.
 
     models : the teacher's model for each data set. compressions : for each data set; those beyond
         rank 1 everywhere are left to the smaller MLP, which sees the last of the samplers.
@@ -38,13 +38,12 @@ def waves(
         given = list(compressions[dataset])
         if not given or min(given) <= 1 or len(set(given)) < len(given):
             raise ValueError(f"compressions is {given}, expected different numbers above 1")
-    for names in samplers:
-        parts(names)
+    learnt = [names for names in samplers if needs_generators(names)]
     made: list[list[Job]] = [[], [], [], []]
     for dataset, M in models.items():
         for teacher in range(seed, seed + teachers):
             made[0].append(Job(dataset, teacher, "teacher"))
-            made[1].append(Job(dataset, teacher, "generators"))
+            made[1] += [Job(dataset, teacher, "generators")] if learnt else []
             for c in compressions[dataset]:
                 stages = (*samplers, "real", f"mlp-{samplers[-1]}")
                 students = [Job(dataset, teacher, stage, 0, c) for stage in stages]

@@ -130,3 +130,12 @@ def test_sizes_beyond_rank_one_alone_have_no_pairs(done):
     *_, result = done
     alone = [c for c in result["cells"] if c.get("compression") in (None, 5)]
     assert frontier.paired(result | {"cells": alone}) == [["paired differences of accuracy"]]
+
+
+@pytest.mark.parametrize("samplers, learn", [(["normal"], 0), (["normal", "kegnet"], 2)])
+def test_generators_are_trained_only_for_samplers_that_need_them(samplers, learn):
+    _, generators, _, students = frontier.waves(
+        {"d": Classifier(16, 10)}, {"d": [8.0]}, samplers, teachers=2, seed=1
+    )
+    assert [job.stage for job in generators] == ["generators"] * learn
+    assert {job.stage for job in students} == {*samplers, "real", f"mlp-{samplers[-1]}"}
