@@ -24,6 +24,7 @@ LABELS = {
     "uniform": "Tucker + uniform noise",
     "normal": "Tucker + normal noise",
     "kegnet": "Tucker + KegNet",
+    "mlp": "smaller MLP, same samples",
     "real": "Tucker + real inputs (ceiling)",
 }
 SOURCE = ("dataset", "label", "split_seed", "own_statistics")  # the settings of the data
@@ -31,9 +32,13 @@ METRICS = ("stage", "epoch", "member", "loss", "cls_loss", "dec_loss", "div_loss
 
 
 def approaches(config: Config) -> list[str]:
-    """What students are distilled on: the paper's approaches, the ceiling, and the sampler."""
+    """What students are distilled on: the paper's approaches, the sampler, the ceiling.
+
+    Where the student's size is given rather than its ranks, also "mlp", its plain rival.
+    """
     more = [config.sampler] if config.sampler and config.sampler not in APPROACHES else []
-    return [*APPROACHES[:-1], *more, APPROACHES[-1]]
+    rival = [] if config.ranks else ["mlp"]
+    return [*APPROACHES[:-1], *more, *rival, APPROACHES[-1]]
 
 
 def label(name: str) -> str:
@@ -99,25 +104,31 @@ def run(config: Config, data, out, *, resume: bool = False, figures: bool = True
             "tucker", lambda part: stages.compress(config, M, theta_M, kegnet, described),
             save_tucker, checkpoint.load_network,
         )  # fmt: skip
-        students = {"tucker": theta_0}
+        models, students = {"tucker": student}, {"tucker": theta_0}
         for name in approaches(config):
 
             def distil(part, name=name):
-                real = name == "real"
-                source = (data.x_train, data.x_val) if real else samplers.make(
-                    name, M, theta_M, kegnet, described
+                model, start, seen = student, theta_0[0], name
+                if name == "mlp":
+                    model, start = stages.smaller_mlp(config, M, student.layout.size)
+                    seen = config.sampler
+                source = (data.x_train, data.x_val) if name == "real" else samplers.make(
+                    seen, M, theta_M, kegnet, described
                 )  # fmt: skip
-                return student, stages.distill(
-                    config, name, M, theta_M, student, theta_0[0], source,
+                return model, stages.distill(
+                    config, name, M, theta_M, model, start, source,
                     validation=(data.x_val, data.y_val), path=part,
                 )  # fmt: skip
 
-            _, students[name], _ = folder.stage(name, distil, _save_stack, checkpoint.load_network)
+            models[name], students[name], _ = folder.stage(
+                name, distil, _save_stack, checkpoint.load_network
+            )
         answers = train.predict(M, theta_M, None, data.x_test).argmax(-1)
         scores = {"teacher": stages.evaluate(M, theta, data.x_test, data.y_test, answers)}
         for name, stack in students.items():
-            scores[name] = stages.evaluate(student, stack, data.x_test, data.y_test, answers)
+            scores[name] = stages.evaluate(models[name], stack, data.x_test, data.y_test, answers)
     n_params = {"teacher": M.layout.size, "student": student.layout.size}
+    n_params |= {"mlp": models["mlp"].layout.size} if "mlp" in models else {}
     result = {
         "dataset": data.name, "classes": list(data.class_names), "seed": config.seed,
         "ranks": list(student.ranks), "protocol": config.protocol, "selection": config.selection,
@@ -169,7 +180,7 @@ def table(result: dict) -> str:
     head = ["approach", "parameters", "compression", "accuracy %", "agreement %", "seconds"]
     rows: list[list[str]] = [head]
     for name in result["accuracy"]:
-        n = result["n_params"]["teacher" if name == "teacher" else "student"]
+        n = result["n_params"].get(name, result["n_params"]["student"])
         cells = [label(name), f"{n:,}", f"{result['n_params']['teacher'] / n:.2f}x"]
         cells += [percent(result[key][name]) for key in ("accuracy", "agreement")]
         rows.append([*cells, f"{result['seconds'][name]:.1f}"])

@@ -92,6 +92,13 @@ def compress(
     return *tucker.fit_layers(M, theta_M, chosen, x), found
 
 
+def smaller_mlp(config: Config, M: Classifier, budget: int) -> tuple[Classifier, np.ndarray]:
+    """The plain rival of Tucker students, `ranks.smaller_mlp`, and random starts: theta (S, P')."""
+    model = ranks.smaller_mlp(M, budget)
+    rngs = sampling.seeded(config.seed, "mlp init", config.students)
+    return model, np.stack([model.init(rng)[0] for rng in rngs])
+
+
 def distill(
     config: Config,
     approach: str,

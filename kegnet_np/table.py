@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 import data_loaders
 
-from . import checkpoint, ranks, run_folder, samplers, sampling, stages, train
+from . import checkpoint, run_folder, samplers, sampling, stages, train
 from .config import Config
 from .experiment import APPROACHES, versions
 from .models import Classifier, generator
@@ -147,9 +147,7 @@ def _source(job: Job, config: Config, data, M: Classifier, inputs) -> stages.Sou
 def _start(job: Job, config: Config, M: Classifier, theta_M, inputs):
     """The students' model, where they start, and the allocation that was made for it, if any."""
     if job.mlp:
-        model = ranks.smaller_mlp(M, int(M.layout.size / job.compression))
-        rngs = sampling.seeded(config.seed, "mlp init", config.students)
-        return model, np.stack([model.init(rng)[0] for rng in rngs]), None
+        return *stages.smaller_mlp(config, M, int(M.layout.size / job.compression)), None
     if chosen := inputs.get("ranks"):
         student = replace(M, ranks=tuple(chosen["ranks"].tolist()))
         return student, chosen["theta"][0], None

@@ -8,6 +8,7 @@ import pytest
 from shell import accepted, refused
 
 from kegnet_np import diagnose, losses, plots, ranks, samplers, sampling, train, tucker
+from kegnet_np.checkpoint import load_network
 from kegnet_np.models import Classifier
 
 
@@ -244,6 +245,10 @@ def test_a_run_chooses_its_ranks_and_distils_on_its_sampler(finished, tmp_path, 
     assert result["n_params"]["student"] <= 250 and len(result["ranks"]) == 3
     assert result["ranks"] in [trial["ranks"] for trial in result["trials"]]
     assert len(result["accuracy"]["normal+noised"]["values"]) == 3
+    assert "smaller MLP, same samples" in out and len(result["accuracy"]["mlp"]["values"]) == 3
+    rival, theta, _, _ = load_network(tmp_path / "run" / "checkpoints" / "mlp.npz")
+    assert rival.ranks is None and len({row.tobytes() for row in theta}) == 3
+    assert rival.layout.size == result["n_params"]["mlp"] <= result["n_params"]["student"]
     assert (tmp_path / "run" / "figures" / "ranks.png").stat().st_size > 5000
     again = accepted("run", *finished.options, "--ranks", "auto", "--params", 250, "--resume",
                      "--out", tmp_path / "run")  # fmt: skip
