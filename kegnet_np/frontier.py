@@ -104,7 +104,7 @@ def rows(result: dict, dataset: str, key: str = "accuracy") -> list[list[str]]:
         ]  # fmt: skip
         if counts:
             cells = [entry(result, dataset, c, stage, key=key) for stage in stages]
-            row = [f"{c:g}x", f"{min(counts):,} to {max(counts):,}"]
+            row = [f"{c:g}x", report.span(counts)]
             out.append(row + [report.cell(e) if e else "" for e in cells])
     return out
 

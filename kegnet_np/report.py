@@ -79,6 +79,12 @@ def cell(entry: dict, digits: int = 1, sign: str = "") -> str:
     return mean if entry["half"] is None else f"{mean} ± {100 * entry['half']:.{digits}f}"
 
 
+def span(counts: Sequence[int]) -> str:
+    """The least and the most of some counts, or the one."""
+    ends = dict.fromkeys((min(counts), max(counts)))
+    return " to ".join(f"{count:,}" for count in ends)
+
+
 def by_teacher(per_teacher: Sequence[Sequence[float]]) -> str:
     """Each teacher's mean in percent."""
     return ", ".join(f"{100 * np.mean(values):.1f}" for values in per_teacher)

@@ -209,6 +209,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = {  # results that a benchmark makes; the others are tables or frontiers
     "samples": "what_samples_lack", "beside-official": "beside_official",
     "quirks": "what_quirks_are_worth", "metadata": "what_metadata_is_worth",
+    "form": "what_form_is_worth",
 }  # fmt: skip
 RESULTS = [p for p in sorted((ROOT / "results").glob("*.json")) if p.stem not in PAGES]
 
