@@ -600,7 +600,7 @@ two_walks = np.stack([walk(runs[name], *ends(3)) for name in ("α = 1", "α = 0"
 gallery(two_walks, ["α = 1", "α = 0"], steps)
 
 
-# %%
+# %% tags=["varies"]
 def length(x):
     return np.linalg.norm(np.diff(x, axis=0), axis=1).sum()
 

@@ -173,14 +173,17 @@ print(experiment.to_text(lines))
 # %%
 for t in teachers:
     same, taper, on_real = t.right.values()
-    assert taper > same + (0.02 if PEN else 0) and on_real > same + (0.03 if PEN else 0)
+    assert taper > same and on_real > same + (0.03 if PEN else 0)
     assert t.kl["taper, noise"] < 0.8 * t.kl["same rank, noise"]
     assert t.kl["same rank, real rows"] > t.kl["same rank, noise"]  # it never saw noise
+gains = [t.right["taper, noise"] - t.right["same rank, noise"] for t in teachers]
+assert np.mean(gains) > (0.02 if PEN else 0)
 
 # %% [markdown]
 # The two students on noise have the same size but for a few parameters, the same samples and the
-# same schedule. The taper is nearer to $M$ on noise, and on Pendigits its accuracy is more than two
-# points higher, with either teacher.
+# same schedule. The taper is nearer to $M$ on noise, and its accuracy is higher with either teacher,
+# on Pendigits by more than two points in the mean. (Another processor rounds otherwise, and one
+# teacher's gain is then one point or five: two teachers show a direction, not a size.)
 #
 # The third student is the riddle. With real rows the *same rank everywhere* does well. (On noise it
 # is far from $M$. It never saw any, and nobody will ask it.) So the form is not too small for the
