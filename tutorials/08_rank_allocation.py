@@ -181,9 +181,9 @@ assert np.mean(gains) > (0.02 if PEN else 0)
 
 # %% [markdown]
 # The two students on noise have the same size but for a few parameters, the same samples and the
-# same schedule. The taper is nearer to $M$ on noise, and its accuracy is higher with either teacher,
-# on Pendigits by more than two points in the mean. (Another processor rounds otherwise, and one
-# teacher's gain is then one point or five: two teachers show a direction, not a size.)
+# same schedule. The taper is nearer to $M$ on noise, and its accuracy is higher with either
+# teacher, on Pendigits by more than two points in the mean. (Another processor rounds otherwise,
+# and one teacher's gain is then one point or five: two teachers show a direction, not a size.)
 #
 # The third student is the riddle. With real rows the *same rank everywhere* does well. (On noise it
 # is far from $M$. It never saw any, and nobody will ask it.) So the form is not too small for the
@@ -549,9 +549,9 @@ for t in teachers:
     for form in ("same rank", "taper"):
         assert t.grid[form, "fitted"][0] < 0.85 * t.grid[form, "cut"][0]
         assert t.grid[form, "fitted"][1] > t.grid[form, "cut"][1]
-    for start in ("cut", "fitted"):
-        gain = t.grid["taper", start][2] - t.grid["same rank", start][2]
-        assert gain > (0.02 if PEN else 0)
+gains = [t.grid["taper", start][2] - t.grid["same rank", start][2]
+         for t in teachers for start in ("cut", "fitted")]  # fmt: skip
+assert min(gains) > 0 and np.mean(gains) > (0.02 if PEN else 0)
 change = [t.grid["taper", "fitted"][2] - t.grid["taper", "cut"][2] for t in teachers]
 assert np.mean(change) > -0.01
 
@@ -560,8 +560,8 @@ assert np.mean(change) > -0.01
 # every pair. Do not count on that to last: training makes up for much of a bad start. What is left
 # of the lead is in the last column, and it may be nothing: on the mean of the two teachers, all
 # that we assert is that the taper ends no more than a point lower for its fitted start. And
-# whatever the start, on Pendigits the taper ends more than two points above the same rank
-# everywhere. A better start does not widen the first layer.
+# whatever the start, the taper ends above the same rank everywhere, on Pendigits by more than two
+# points in the mean. A better start does not widen the first layer.
 #
 # ## Let trials decide
 #
