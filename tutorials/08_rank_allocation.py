@@ -20,7 +20,7 @@
 # **What you need.** Tutorial 4 (the Tucker form, the SVD's best cut) and tutorial 6 (a student's
 # loss). Covariance and its eigenvectors.
 #
-# Runs in about 50 seconds on one core.
+# Runs in about 90 seconds on one core.
 
 # %%
 from dataclasses import asdict, replace
