@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 import data_loaders
-from kegnet_np import checkpoint, ranks, report, samplers, sampling, stages, table, train
+from kegnet_np import checkpoint, ranks, report, samplers, stages, table, train
 from kegnet_np.models import Classifier
 
 DATASET, COMPRESSION, SAMPLER = "pendigits", 16.0, "normal"
@@ -47,8 +47,7 @@ def of_teacher(folder, settings, teacher):
     M, theta_M = Classifier(data.features, data.classes), load(need)[0]["theta"]
     sampler, cells = samplers.make(SAMPLER, M, theta_M), []
     for form, model in forms(M, int(M.layout.size / COMPRESSION)).items():
-        rngs = sampling.seeded(config.seed, f"{form} init", config.students)
-        theta_0 = np.stack([model.init(rng)[0] for rng in rngs])
+        theta_0 = stages.random_starts(config, model, form)
         done = stages.distill(config, form, M, theta_M, model, theta_0, sampler, watch=False)
         logits = train.predict(model, done.kept_theta, None, data.x_test)
         scores = train.accuracy(logits, data.y_test).tolist()
@@ -92,14 +91,7 @@ def rows(result):
 
 def pages(result, name, readme):
     """What is generated from the result called name: file name -> text."""
-    first = result["cells"][0]
-    teachers = len({c["teacher"] for c in result["cells"]})
-    settings = ", ".join(f"{k} {v}" for k, v in result["settings"].items())
-    note = (
-        f"{DATASET} at {COMPRESSION:g} times, {SAMPLER} noise; {settings}; teachers: {teachers}, "
-        f"students of each: {len(first['accuracy'])}; ± is half a 95% t interval over the "
-        "teachers' means"
-    )
+    note = f"{DATASET} at {COMPRESSION:g} times, {SAMPLER} noise; {report.note(result)}"
     return report.one_page(name, "What form is worth", note, [rows(result)], readme)
 
 

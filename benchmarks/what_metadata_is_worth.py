@@ -74,13 +74,7 @@ def rows(result):
 
 def pages(result, name, readme):
     """What is generated from the result called name: file name -> text."""
-    first = result["cells"][0]
-    teachers = len({c["teacher"] for c in result["cells"]})
-    settings = ", ".join(f"{k} {v}" for k, v in result["settings"].items())
-    note = (
-        f"{DATASET} at {COMPRESSION:g} times; {settings}; teachers: {teachers}, students of each: "
-        f"{len(first['accuracy'])}; ± is half a 95% t interval over the teachers' means"
-    )
+    note = f"{DATASET} at {COMPRESSION:g} times; {report.note(result)}"
     return report.one_page(name, "What metadata is worth", note, [rows(result)], readme)
 
 

@@ -105,7 +105,8 @@ def distill(arguments: dict) -> None:
         validation = (data.x_val, data.y_val)
     with threadpool_limits(1, user_api="blas"):
         done = stages.distill(
-            config, name, M, theta_M, student, theta_0[0], source, validation=validation
+            config, name, M, theta_M, student, theta_0[0], source, generated=bool(n),
+            validation=validation,
         )  # fmt: skip
     checkpoint.save_network(out, student, done.kept_theta, done.kept_state, stage=name)
     scores = f", score {done.kept_score.mean():.4f} ({config.selection})"

@@ -118,6 +118,7 @@ def run(config: Config, data, out, *, resume: bool = False, figures: bool = True
                 )  # fmt: skip
                 return model, stages.distill(
                     config, name, M, theta_M, model, start, source,
+                    generated=seen != "real" and sampling.needs_generators(seen),
                     validation=(data.x_val, data.y_val), path=part,
                 )  # fmt: skip
 
@@ -137,7 +138,8 @@ def run(config: Config, data, out, *, resume: bool = False, figures: bool = True
         "compression": n_params["teacher"] / n_params["student"],
         "trials": folder.headers["tucker"]["trials"],
         **{key: {name: s[key] for name, s in scores.items()} for key in scores["teacher"]},
-        "seconds": folder.every("seconds", 0.0), "versions": versions(),
+        "seconds": folder.every("seconds", 0.0), "updates": folder.every("updates", 0),
+        "versions": versions(),
     }  # fmt: skip
     histories = folder.every("history", [])
     checkpoint.write_text(out / "metrics.csv", metrics_csv(histories))

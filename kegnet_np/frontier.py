@@ -15,7 +15,7 @@ from .models import Classifier
 from .plots import new_figure
 from .ranks import n_params
 from .sampling import needs_generators
-from .table import Job
+from .table import MLP, Job, is_mlp
 
 COMPRESSIONS = (2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 40.0)
 SAMPLERS = ("normal", "kegnet", "normal+noised")
@@ -45,7 +45,7 @@ def waves(
             made[0].append(Job(dataset, teacher, "teacher"))
             made[1] += [Job(dataset, teacher, "generators")] if learnt else []
             for c in compressions[dataset]:
-                stages = (*samplers, "real", f"mlp-{samplers[-1]}")
+                stages = (*samplers, "real", MLP + samplers[-1])
                 students = [Job(dataset, teacher, stage, 0, c) for stage in stages]
                 if M.layout.size / c < n_params(M, (1,)):
                     students = students[-1:]
@@ -79,12 +79,12 @@ def _axes(result: dict) -> tuple[list[str], list[float], list[str]]:
 def _label(stage: str) -> str:
     if stage == "real":
         return "real inputs (ceiling)"
-    return f"smaller MLP, {stage[4:]}" if stage.startswith("mlp-") else stage
+    return f"smaller MLP, {stage.removeprefix(MLP)}" if is_mlp(stage) else stage
 
 
 def _pairs(stages: Sequence[str]) -> list[tuple[str, str]]:
     """Other samplers with the first one; real inputs and the smaller MLP with the last one."""
-    samplers = [s for s in stages if s != "real" and not s.startswith("mlp-")]
+    samplers = [s for s in stages if s != "real" and not is_mlp(s)]
     if not samplers:
         return []
     first, last = samplers[0], samplers[-1]
@@ -113,7 +113,7 @@ def paired(result: dict) -> list[list[str]]:
     """A row per data set and compression: differences of accuracy, paired by teacher."""
     datasets, sizes, stages = _axes(result)
     pairs = _pairs(stages)
-    short = {stage: "mlp" if stage.startswith("mlp-") else stage for stage in stages}
+    short = {stage: "mlp" if is_mlp(stage) else stage for stage in stages}
     out = [["paired differences of accuracy"] + [f"{short[a]} − {short[b]}" for a, b in pairs]]
     for dataset, c in ((dataset, c) for dataset in datasets for c in sizes):
         out.append([f"{dataset}, {c:g}x"])
@@ -168,7 +168,7 @@ def figure(result: dict):
             found = [(n_M / c, entry(result, dataset, c, stage)) for c in sizes]
             found = [(n, e) for n, e in found if e]
             half = [100 * (e["half"] or 0) for _, e in found]
-            style = "k--" if stage == "real" else "C7:" if stage.startswith("mlp-") else f"C{i}-"
+            style = "k--" if stage == "real" else "C7:" if is_mlp(stage) else f"C{i}-"
             ax.errorbar([n for n, _ in found], [100 * e["mean"] for _, e in found], half,
                         fmt=style, marker="o", ms=3, capsize=2, lw=1.2,
                         label=_label(stage))  # fmt: skip

@@ -104,8 +104,11 @@ def rows(result: dict, key: str) -> list[list[str]]:
 
 
 def note(result: dict) -> str:
-    """What the numbers are: protocol, seeds, selection, interval."""
-    trained = [c for c in result["cells"] if c["stage"] == "real"]
+    """What the numbers are: protocol, seeds, selection, interval.
+
+    Cells without a stage, as benchmarks make them, are all of students.
+    """
+    trained = [c for c in result["cells"] if c.get("stage", "real") == "real"]
     teachers, students = len({c["teacher"] for c in trained}), len(trained[0]["accuracy"])
     unit = "the teachers' means" if teachers > 1 else "one teacher's students"
     settings = ", ".join(f"{k} {v}" for k, v in result["settings"].items())

@@ -82,6 +82,7 @@ class Folder:
                 "seconds": done.seconds if trained else time.monotonic() - start,
                 "history": done.history if trained else [],
                 "kept_epoch": done.kept_epoch.tolist() if trained else [],
+                "updates": done.adam.t if trained else 0,
             }
             save(path, *model, done, **header)
         part.unlink(missing_ok=True)

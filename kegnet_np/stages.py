@@ -93,10 +93,15 @@ def compress(
 
 
 def smaller_mlp(config: Config, M: Classifier, budget: int) -> tuple[Classifier, np.ndarray]:
-    """The plain rival of Tucker students, `ranks.smaller_mlp`, and random starts: theta (S, P')."""
+    """The plain rival of Tucker students, `ranks.smaller_mlp`, and its `random_starts`."""
     model = ranks.smaller_mlp(M, budget)
-    rngs = sampling.seeded(config.seed, "mlp init", config.students)
-    return model, np.stack([model.init(rng)[0] for rng in rngs])
+    return model, random_starts(config, model, "mlp")
+
+
+def random_starts(config: Config, model: Classifier, name: str) -> np.ndarray:
+    """A random start for each student, theta (S, P'); the form's name seeds them."""
+    rngs = sampling.seeded(config.seed, f"{name} init", config.students)
+    return np.stack([model.init(rng)[0] for rng in rngs])
 
 
 def distill(
@@ -108,6 +113,7 @@ def distill(
     theta_0: np.ndarray,
     source: Source,
     *,
+    generated: bool = False,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     watch: bool = True,
     path: Path | None = None,
@@ -121,6 +127,8 @@ def distill(
     source : what the students see. A sampler: each student gets a pool of its own, or its own
         fresh samples. Or real inputs for training and for selection, (N, D) each, without labels:
         the ceiling.
+    generated : whether the samples come from generators; the pool's size and the epochs follow
+        from it, and never from the name: whoever sees the same samples has the same updates.
     validation : real validation inputs (N, D) and labels (N,), for selection "real-validation".
     watch : score every epoch even where selection "last" selects nothing, for the history.
     """
@@ -130,15 +138,13 @@ def distill(
     def target_of(x):
         return losses.softmax(train.forward(M, p_M, x))
 
-    learnt = any(name in sampling.LEARNT for name in approach.split("+"))
-    n = config.pool_per_generator * config.generators if learnt else config.noise_pool
-    epochs = config.student_epochs if learnt else config.noise_epochs
+    n = config.pool_per_generator * config.generators if generated else config.noise_pool
+    epochs = config.student_epochs if generated else config.noise_epochs
     if isinstance(source, tuple):
         x, held_out = source
         sampler = sampling.rows_of(x)
     else:
         sampler = source
-        held_out = sampler(sampling.seeded(config.seed, f"{approach} held out")[0], config.held_out)
     if config.sampling == "fresh":
         steps = -(-n // config.student_batch)
         batches = train.fresh_batches(sampler, target_of, config.student_batch, steps)
@@ -152,6 +158,9 @@ def distill(
             raise ValueError("validation is None, selection real-validation needs (x, labels)")
         score = agreement_with(student, *validation)
     elif watch or config.selection != "last":
+        if not isinstance(source, tuple):
+            (rng,) = sampling.seeded(config.seed, f"{approach} held out")
+            held_out = sampler(rng, config.held_out)
         score = agreement_with(student, held_out, target_of(held_out).argmax(-1))
     patience = None if config.selection == "last" else config.student_patience
     schedule = Schedule(

@@ -24,7 +24,13 @@ from .experiment import APPROACHES, versions
 from .models import Classifier, generator
 from .protocols import make_config
 
+MLP = "mlp-"  # before the sampler, in the stage of smaller MLPs
 RANKS = {"shuttle": (5,), "pendigits": (5, 10), "letter": (10,)}  # the paper's
+
+
+def is_mlp(stage: str) -> bool:
+    """Whether the students of a stage are smaller MLPs."""
+    return stage.startswith(MLP)
 
 
 @dataclass(frozen=True)
@@ -49,22 +55,17 @@ class Job:
         return f"{Path(self.dataset).stem}-{self.teacher}{size}-{self.stage}"
 
     @property
-    def mlp(self) -> bool:
-        """Whether the students are smaller MLPs."""
-        return self.stage.startswith("mlp-")
-
-    @property
     def sampler(self) -> str:
         """The sampler whose samples the job's students see; empty if there is none."""
         none = ("teacher", "generators", "ranks", "tucker", "real")
-        return "" if self.stage in none else self.stage.removeprefix("mlp-")
+        return "" if self.stage in none else self.stage.removeprefix(MLP)
 
     def needs(self) -> list["Job"]:
         """The jobs whose arrays this one takes."""
         before = [] if self.stage == "teacher" else [Job(self.dataset, self.teacher, "teacher")]
         if self.sampler and sampling.needs_generators(self.sampler):
             before.append(Job(self.dataset, self.teacher, "generators"))
-        if self.compression and self.stage != "ranks" and not self.mlp:
+        if self.compression and self.stage != "ranks" and not is_mlp(self.stage):
             before.append(replace(self, stage="ranks"))
         return before
 
@@ -125,9 +126,10 @@ def work(job: Job, config: Config, data, inputs: dict[str, dict], part: Path | N
                 header |= {"ranks": found.ranks, "trials": trials, "seconds": found.seconds}
             arrays = {"theta": stack, "ranks": np.array(student.ranks)}
             return arrays, _score(student, stack, M, theta_M, data) | header
-        approach = "mlp" if job.mlp else job.stage
+        approach = "mlp" if is_mlp(job.stage) else job.stage
         done = stages.distill(
             config, approach, M, theta_M, student, theta_0, _source(job, config, data, M, inputs),
+            generated=bool(job.sampler) and sampling.needs_generators(job.sampler),
             validation=(data.x_val, data.y_val), watch=False, path=part,
         )  # fmt: skip
         scores = _score(student, done.kept_theta, M, theta_M, data)
@@ -146,7 +148,7 @@ def _source(job: Job, config: Config, data, M: Classifier, inputs) -> stages.Sou
 
 def _start(job: Job, config: Config, M: Classifier, theta_M, inputs):
     """The students' model, where they start, and the allocation that was made for it, if any."""
-    if job.mlp:
+    if is_mlp(job.stage):
         return *stages.smaller_mlp(config, M, int(M.layout.size / job.compression)), None
     if chosen := inputs.get("ranks"):
         student = replace(M, ranks=tuple(chosen["ranks"].tolist()))
@@ -163,7 +165,7 @@ def _score(model, theta, M, theta_M, data) -> dict:
 def _trained(model, done) -> dict:
     return {
         "n_params": model.layout.size, "seconds": done.seconds,
-        "kept_epoch": done.kept_epoch.tolist(), "epochs": done.epoch,
+        "kept_epoch": done.kept_epoch.tolist(), "epochs": done.epoch, "updates": done.adam.t,
     }  # fmt: skip
 
 

@@ -253,3 +253,17 @@ def test_a_run_chooses_its_ranks_and_distils_on_its_sampler(finished, tmp_path, 
     again = accepted("run", *finished.options, "--ranks", "auto", "--params", 250, "--resume",
                      "--out", tmp_path / "run")  # fmt: skip
     assert again == out
+
+
+@pytest.mark.parametrize("generators", [1, 2, 5])
+def test_the_plain_rival_has_as_many_updates_as_the_tucker_student_on_the_same_samples(
+    finished, tmp_path, monkeypatch, generators
+):
+    monkeypatch.setattr(ranks, "ROUNDS", ((1.0, 16), (0.3, 32)))
+    accepted("run", *finished.options, "--ranks", "auto", "--params", 250, "--generators",
+             generators, "--selection", "last", "--out", tmp_path / "run")  # fmt: skip
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    updates = result["updates"]
+    assert updates["mlp"] == updates["normal+noised"] == updates["kegnet"]
+    assert updates["kegnet"] == 5 * -(-generators * 64 // 16)  # epochs x pool / batch
+    assert updates["uniform"] == updates["normal"] == updates["real"] > 0

@@ -100,7 +100,7 @@ def job(finished):
     def distill(path=None, **settings):
         settings = replace(config, **settings)
         return stages.distill(
-            settings, "kegnet", M, theta_M, student, theta_0, source, path=path
+            settings, "kegnet", M, theta_M, student, theta_0, source, generated=True, path=path
         )  # fmt: skip
 
     def extract(path=None, **settings):
