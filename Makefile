@@ -28,13 +28,12 @@ tutorials: $(NOTEBOOKS)  ## every tutorial from scratch: the notebooks, their ou
 	$(BIN)/python tutorials/execute.py
 
 pages: $(NOTEBOOKS)  ## the tutorials as web pages, to read on any screen, in build/tutorials
-	@mkdir -p build/docs && cp docs/method.png build/docs/
-	$(BIN)/jupyter-nbconvert --log-level ERROR --to html --template-file tutorials/page.html.j2 \
-	  --output-dir build/tutorials tutorials/*.ipynb
+	$(BIN)/python tutorials/pages.py build
 
-lint: $(STAMP)  ## style and types
+lint: $(STAMP)  ## style, types, and which way the arrows between modules point
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 clean:  ## remove the environment, builds and caches; runs/ stays
 	@[ ! -e "$(VENV)/pyvenv.cfg" ] || rm -rf "$(VENV)"

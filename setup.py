@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(  # read, not imported: the dependencies are not installed yet
@@ -32,9 +32,9 @@ setup(
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
         "Typing :: Typed",
     ],
-    packages=["kegnet_np"],
+    packages=find_packages(include=["kegnet_np", "kegnet_np.*"]),
     py_modules=["data_loaders"],
-    package_data={"kegnet_np": ["py.typed", "digits.npz", "*.md"]},
+    package_data={"kegnet_np": ["py.typed", "digits.npz", "*.md", "experiments/*.json"]},
     python_requires=">=3.11",
     install_requires=[
         "numpy>=2.0",
@@ -47,13 +47,16 @@ setup(
         "tqdm>=4.66",
         "threadpoolctl>=3.5",
         "joblib>=1.5",
+        "filelock>=3.16",
     ],
     extras_require={
         "test": ["pytest>=8", "pytest-cov>=6", "pytest-xdist>=3.6",
-                 "dask[distributed]>=2025.1", "jupytext>=1.17"],
+                 "dask[distributed]>=2025.1", "jupytext>=1.17",
+                 "nbconvert>=7.16", "latex2mathml>=3.78"],
         "cluster": ["dask[distributed]>=2025.1"],
-        "notebooks": ["jupytext>=1.17", "nbclient>=0.10", "nbconvert>=7.16", "ipykernel>=6.29"],
-        "lint": ["ruff>=0.12", "mypy>=1.16"],
+        "notebooks": ["jupytext>=1.17", "nbclient>=0.10", "nbconvert>=7.16", "ipykernel>=6.29",
+                      "latex2mathml>=3.78"],
+        "lint": ["ruff>=0.12", "mypy>=1.16", "import-linter>=2.5"],
     },
-    entry_points={"console_scripts": ["kegnet = kegnet_np.cli:main"]},
+    entry_points={"console_scripts": ["kegnet = kegnet_np.interface.cli:main"]},
 )

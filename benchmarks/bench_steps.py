@@ -21,8 +21,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from kegnet_np import fit, losses, models, sampling, train, tucker
-from kegnet_np.fit import Training
+from kegnet_np import losses, sampling, train, tucker
+from kegnet_np.generator import decoder, extraction_epoch, generator
+from kegnet_np.models import MLP
+from kegnet_np.network import Network
+from kegnet_np.train import Schedule, Training
 
 D, K, Z, B = 16, 10, 10, 256  # Pendigits; the generator's batch
 STUDENT_BATCH, STUDENTS, POOL = 64, 5, 6400
@@ -32,29 +35,26 @@ STUDENT_BATCH, STUDENTS, POOL = 64, 5, 6400
 
 
 def our_generator_step(steps):
-    """One joint step of one generator and decoder, as `stages.extract` does it."""
-    M = models.Classifier(D, K)
-    G, dec = models.generator(Z, K, D), models.decoder(D, Z)
+    """One joint step of one generator and decoder, as `generator.extract` does it."""
+    G, dec = generator(Z, K, D), decoder(D, Z)
     rngs = sampling.seeded(0, "bench")
     (g, state_g), (d, state_d) = G.init(rngs[0]), dec.init(rngs[0])
     theta, state = np.concatenate([g, d])[None], np.concatenate([state_g, state_d])[None]
-    training = Training(theta, state, rngs, 1e-4)
-    theta_M = M.init(rngs[0])[0]
-    run_epoch = train.extraction_epoch(G, dec, M, theta_M, batch=B, steps=steps)
+    training = Training(theta, state, rngs, Schedule(1e-4, B, 1))
+    M = Network.random(MLP(D, K), rngs[0])
+    run_epoch = extraction_epoch(G, dec, M, batch=B, steps=steps)
     return lambda: run_epoch(training)
 
 
 def our_student_step(steps):
-    """One step of each of five Tucker students in a stack, as `stages.distill` does it."""
-    M = models.Classifier(D, K)
+    """One step of each of five Tucker students in a stack, as `student.distill` does it."""
     rngs = sampling.seeded(0, "bench", STUDENTS)
-    student, theta_0 = tucker.compress(M, M.init(rngs[0])[0], 5)
-    theta = np.stack([theta_0] * STUDENTS)
-    training = Training(theta, theta[:, :0], rngs, 1e-4)
+    start = tucker.compress(Network.random(MLP(D, K), rngs[0]), 5).stack(STUDENTS)
+    training = Training(start.theta, start.state, rngs, Schedule(1e-4, STUDENT_BATCH, 1))
     N = steps * STUDENT_BATCH
     x = np.stack([rng.standard_normal((N, D), np.float32) for rng in rngs])
     batches = train.pool_batches(x, losses.softmax(x[..., :K]), STUDENT_BATCH)
-    run_epoch = train.classifier_epoch(student, losses.kl, batches)
+    run_epoch = train.classifier_epoch(start.model, losses.kl, batches)
     return lambda: run_epoch(training)
 
 
@@ -92,7 +92,7 @@ def bare_products(steps):
 
 def torch_mlp(dense):
     layers = []
-    for i, (n, m) in enumerate(models.Classifier(D, K).sizes):
+    for i, (n, m) in enumerate(MLP(D, K).sizes):
         layers += [dense(i, n, m)] + [nn.ELU(), nn.Dropout(0.15)] * (m == 100)
     return nn.Sequential(*layers)
 
@@ -143,7 +143,7 @@ class TorchTucker(nn.Sequential):
 
 
 def torch_student_step(steps):
-    pairs = models.Classifier(D, K).rank_pairs((5,))
+    pairs = MLP(D, K).rank_pairs((5,))
     S = torch_mlp(lambda i, n, m: TorchTucker(n, *pairs[i], m))
     adam = torch.optim.Adam(S.parameters(), 1e-4)
     x = torch.randn(steps * STUDENT_BATCH, D)
@@ -170,7 +170,7 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    fit.hold_heap()
+    train.hold_heap()
     n = args.steps
     contenders = {  # name: (what runs, networks trained by a step)
         "generator step: kegnet_np": (our_generator_step(n), 1),

@@ -1,3 +1,17 @@
-"""KegNet for tabular classifiers, on NumPy: a small network from a trained one, with no data."""
+"""KegNet for tabular classifiers, on NumPy: a small network from a trained one, with no data.
 
-__version__ = "0.1.0"
+The files of this folder are the paper, to be read in this order:
+
+    params, autodiff            one flat vector, its named views, the tape
+    activations, ops, losses    every operation: equation, reference, derivative, fast NumPy
+    models, network             the networks as pure functions; a network and its parameters
+    optim, sampling, metrics    Adam; what is drawn at random; how good an answer is
+    train                       one loop for all
+    teacher, generator, tucker, student     the four verbs: teach, extract, compress, distil
+
+and the folders hold what is not in it: beyond (ranks, starts, samplers, metadata), probes (what
+samples look like), io (checkpoints), experiments (questions put to the method), interface (the
+command line).
+"""
+
+__version__ = "0.2.0"

@@ -7,9 +7,8 @@ features x (B, D). Targets are constants: differentiating in one raises TypeErro
 
 import autograd.numpy as anp
 import numpy as np
-from scipy.special import xlogy
 
-from .registry import operation
+from .autodiff import operation
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -84,8 +83,14 @@ def cross_entropy(a, y):
 # --- Kullback-Leibler ---------------------------------------------------------------------------
 
 
+def _p_log_p(p):
+    from scipy.special import xlogy  # 0 log 0 = 0; takes half a second to import
+
+    return xlogy(p, p)
+
+
 def _kl_reference(a, p):
-    return _cross_entropy_reference(a, p) + anp.mean(anp.sum(xlogy(p, p), axis=-1), axis=-1)
+    return _cross_entropy_reference(a, p) + anp.mean(anp.sum(_p_log_p(p), axis=-1), axis=-1)
 
 
 @operation(_kl_reference, _cross_entropy_vjp, inputs=(0,))
@@ -96,7 +101,7 @@ def kl(a, p):
     constant, the entropy of p, so its gradient is that of `cross_entropy`.
     """
     _alike("p", p.shape[-2:], a.shape[-2:])
-    return (xlogy(p, p) - p * _log_softmax(a)).sum(-1).mean(-1)
+    return (_p_log_p(p) - p * _log_softmax(a)).sum(-1).mean(-1)
 
 
 # --- reconstruction -----------------------------------------------------------------------------

@@ -9,63 +9,77 @@ theta (P,) is one flat vector, and apply takes its named views p; state (Q,) hol
 statistics of batch-norm (it is empty where there are none). With theta (S, P) and state (S, Q) the
 same call runs a stack of S networks on x (S, B, D), or on one x (B, D) that they share. Nothing is
 hidden: dropout masks come in from outside, new running statistics go out.
+
+A `network.Network` is a model with its theta and state.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 
 import numpy as np
 
 from . import ops
+from .activations import ACTIVATIONS, elu, identity
 from .params import Layout
+
+WIDTHS = (100,) * 11  # the paper's text says ten hidden layers, its program builds 11, and only 11
+# gives the paper's compression ratios
 
 
 @dataclass(frozen=True)
-class Classifier:
-    """The MLP of the paper's UCI experiments: D → hidden, depth − 1 times hidden → hidden, → K.
+class MLP:
+    """A classifier D → widths → K: after every hidden layer the activation, then dropout.
 
-    After every hidden layer: ELU, then dropout. With ``ranks`` every dense layer is in Tucker form
-    (Yoo et al., 2019): the student. A rank applies to a mode whose size is the hidden width, so the
-    first layer keeps in-rank D and the last out-rank K; ``ranks`` gives each dense layer its own,
-    and a shorter list repeats its last entry.
+    The defaults are the paper's teacher for tables. With ``ranks`` every dense layer is in Tucker
+    form (Yoo et al., 2019), as in the paper's student. A rank applies to the modes of hidden
+    width, and never beyond them: the first layer keeps in-rank D and the last out-rank K.
+    ``ranks`` gives each dense layer its own; a shorter list repeats its last entry.
 
     Parameters
     ----------
     features, classes : int, D and K.
-    hidden : int, the width. depth : int, the number of hidden layers. The paper's text says ten,
-        its program builds 11, and only 11 gives the paper's compression ratios.
+    widths : tuple of int, the hidden layers' widths, first to last; may be empty.
+    activation : a name in `activations.ACTIVATIONS`.
     dropout : float in [0, 1), the share of hidden units set to zero in training.
-    ranks : tuple of int in 1..hidden, or None for plain dense layers.
+    ranks : tuple of int in 1..max(widths), or None for plain dense layers.
     """
 
     features: int
     classes: int
-    hidden: int = 100
-    depth: int = 11
+    widths: tuple[int, ...] = WIDTHS
+    activation: str = "elu"
     dropout: float = 0.15
     ranks: tuple[int, ...] | None = None
 
     def __post_init__(self):
-        _require_positive(self, "features", "classes", "hidden", "depth")
+        object.__setattr__(self, "widths", tuple(self.widths))  # a list is welcome
+        _require_positive("features", self.features)
+        _require_positive("classes", self.classes)
+        for width in self.widths:
+            _require_positive("widths", width)
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(
+                f"activation is {self.activation!r}, expected one of {', '.join(ACTIVATIONS)}"
+            )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}, expected a share in [0, 1)")
         if self.ranks is not None:
-            check_ranks(self.ranks, self.hidden, self.depth + 1)
+            object.__setattr__(self, "ranks", tuple(self.ranks))
+            check_ranks(self.ranks, max(self.widths, default=1), len(self.widths) + 1)
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
-        """(inputs, outputs) of each of the depth + 1 dense layers, first to last."""
-        widths = [self.features, *[self.hidden] * self.depth, self.classes]
-        return list(zip(widths, widths[1:], strict=False))
+        """(inputs, outputs) of each dense layer, first to last."""
+        ends = [self.features, *self.widths, self.classes]
+        return list(zip(ends, ends[1:], strict=False))
 
     def rank_pairs(self, ranks: Sequence[int]) -> list[tuple[int, int]]:
         """(in-rank, out-rank) of each dense layer for a list of ranks."""
-        every = [ranks[min(i, len(ranks) - 1)] for i in range(self.depth + 1)]
-        pairs = [(r, r) for r in every]
-        pairs[0] = (self.features, every[0])
-        pairs[-1] = (every[-1], self.classes)
+        every = [ranks[min(i, len(ranks) - 1)] for i in range(len(self.widths) + 1)]
+        pairs = [(min(r, D), min(r, H)) for r, (D, H) in zip(every, self.sizes, strict=True)]
+        pairs[0] = (self.features, pairs[0][1])
+        pairs[-1] = (pairs[-1][0], self.classes)
         return pairs
 
     @cached_property
@@ -82,41 +96,51 @@ class Classifier:
             shapes[f"b{i}"] = (1, H)
         return Layout(shapes)
 
+    state_layout = Layout({})  # no running statistics
+
     def init(self, rng: np.random.Generator, dtype=np.float32) -> tuple[np.ndarray, np.ndarray]:
         """Random theta (P,) and an empty state (0,); weights U(−1/√fan_in, 1/√fan_in)."""
         return _uniform_fan_in(self.layout, rng, dtype), np.empty(0, dtype)
 
-    def draw_masks(self, rngs, batch: int, dtype=np.float32) -> np.ndarray:
-        """Dropout masks (S, depth, B, hidden) for one step of S networks: 0 or 1/(1 − p).
+    def draw_masks(self, rngs, batch: int, dtype=np.float32) -> list[np.ndarray]:
+        """Dropout masks for one step, (S, B, H) for each hidden layer: 0 or 1/(1 − p).
 
-        ``rngs`` holds a random generator for each network. Bits are the costly part, so a unit
-        takes 16 of them, and p is rounded to a multiple of 2⁻¹⁶.
+        ``rngs`` holds a random generator for each of S networks; of a single generator the masks
+        are (B, H). Bits are the costly part, so a unit takes 16 of them, and p is rounded to a
+        multiple of 2⁻¹⁶.
         """
-        shape = (self.depth, batch, self.hidden)
+        if isinstance(rngs, np.random.Generator):
+            return [mask[0] for mask in self.draw_masks([rngs], batch, dtype)]
         drop = min(round(self.dropout * 2**16), 2**16 - 1)
-        units, words = prod(shape), -(-prod(shape) // 4)  # four units to a word of 64 bits
-        draw = {"size": words, "dtype": np.uint64, "endpoint": True}
+        units = batch * sum(self.widths)
+        draw = {"size": -(-units // 4), "dtype": np.uint64, "endpoint": True}  # 4 units to a word
         bits = np.stack([rng.integers(2**64 - 1, **draw) for rng in rngs])
-        kept = bits.view(np.uint16)[:, :units].reshape(len(rngs), *shape) >= drop
-        return np.multiply(kept, 1 / (1 - drop / 2**16), dtype=dtype)
+        kept = bits.view(np.uint16)[:, :units] >= drop
+        masks = np.multiply(kept, 1 / (1 - drop / 2**16), dtype=dtype)  # (S, units)
+        ends = batch * np.cumsum([0, *self.widths])
+        return [
+            masks[:, start:stop].reshape(len(rngs), batch, -1)
+            for start, stop in zip(ends, ends[1:], strict=False)
+        ]
 
     def apply(self, p, state, x, *, train: bool = False, masks=None):
         """Logits (..., B, K) of x (..., B, D), and the state as it came.
 
-        In training mode with dropout > 0 ``masks`` (..., depth, B, hidden) is required.
+        In training mode with dropout > 0 ``masks``, (..., B, H) a hidden layer, is required.
         """
         _check_features(x, self.features)
         if train and self.dropout and masks is None:
-            raise ValueError("masks is None in training mode: draw_masks([rng], B)[0] makes them")
-        for i in range(self.depth + 1):
+            raise ValueError("masks is None in training mode: draw_masks(rng, B) makes them")
+        last = len(self.widths)
+        for i in range(last + 1):
+            f = ACTIVATIONS[self.activation] if i < last else identity
             if self.ranks is not None:
-                layer = ops.tucker_dense_elu if i < self.depth else ops.tucker_dense
-                x = layer(x, p[f"U_in{i}"], p[f"core{i}"], p[f"U_out{i}"], p[f"b{i}"])
+                factors = p[f"U_in{i}"], p[f"core{i}"], p[f"U_out{i}"]
+                x = ops.tucker_dense(x, *factors, p[f"b{i}"], f)  # (..., B, H)
             else:
-                layer = ops.dense_elu if i < self.depth else ops.dense
-                x = layer(x, p[f"W{i}"], p[f"b{i}"])  # (..., B, H)
-            if train and self.dropout and i < self.depth:
-                x = ops.dropout(x, masks[..., i, :, :])
+                x = ops.dense(x, p[f"W{i}"], p[f"b{i}"], f)  # (..., B, H)
+            if train and self.dropout and i < last:
+                x = ops.dropout(x, masks[i])
         return x, state
 
 
@@ -137,7 +161,8 @@ class NormalisedMLP:
     momentum: float = 0.1
 
     def __post_init__(self):
-        _require_positive(self, "inputs", "outputs", "hidden", "depth")
+        for name in ("inputs", "outputs", "hidden", "depth"):
+            _require_positive(name, getattr(self, name))
 
     @cached_property
     def layout(self) -> Layout:
@@ -179,7 +204,7 @@ class NormalisedMLP:
         moments = np.empty_like(state) if train else state
         norms = self.state_layout.views(moments)
         for i in range(self.depth):
-            x = ops.dense_elu(x, p[f"W{i}"], p[f"b{i}"])  # (..., B, H)
+            x = ops.dense(x, p[f"W{i}"], p[f"b{i}"], elu)  # (..., B, H)
             x = _normalise(x, p[f"gamma{i}"], p[f"beta{i}"], norms[f"norm{i}"], train)
         x = ops.dense(x, p[f"W{self.depth}"], p[f"b{self.depth}"])
         if self.adjust:
@@ -196,24 +221,6 @@ class NormalisedMLP:
         batch *= self.momentum
         batch += state
         return batch
-
-
-def generator(latent: int, classes: int, features: int, hidden: int = 120) -> NormalisedMLP:
-    """G: (z, y) → x̂ of shape (..., B, D) (Yoo et al., 2019); its input is `generator_input`."""
-    return NormalisedMLP(latent + classes, features, hidden, depth=2, adjust=True)
-
-
-def generator_input(z, y):
-    """z (..., B, Z) beside one-hot y (..., B, K): (..., B, Z + K)."""
-    return np.concatenate([z, y], axis=-1)
-
-
-def decoder(features: int, latent: int, hidden: int = 120) -> NormalisedMLP:
-    """D: x̂ → ẑ of shape (..., B, Z) (Yoo et al., 2019).
-
-    The paper says n = 2 for tables; its program's n = 2 makes three hidden layers.
-    """
-    return NormalisedMLP(features, latent, hidden, depth=3)
 
 
 def check_ranks(ranks: Sequence[int], width: int, layers: int) -> None:
@@ -249,8 +256,6 @@ def _check_features(x, expected):
         raise ValueError(f"x has shape {tuple(x.shape)}, expected (..., B, {expected})")
 
 
-def _require_positive(model, *names):
-    for name in names:
-        value = getattr(model, name)
-        if not (isinstance(value, (int, np.integer)) and value >= 1):
-            raise ValueError(f"{name} is {value!r}, expected a positive integer")
+def _require_positive(name, value):
+    if not (isinstance(value, (int, np.integer)) and value >= 1):
+        raise ValueError(f"{name} is {value!r}, expected a positive integer")

@@ -1,46 +1,159 @@
-"""What an epoch of each stage does: teacher and student, generator with decoder.
+"""One loop for every training: epochs, early stopping, a hook; and an epoch of a classifier.
 
-Each function here makes a ``run_epoch`` for `fit.fit`, which trains a stack of networks.
+It trains a stack of S independent networks, member s with its own random generator, so that five
+seeds cost little more than two and member s ends as if it had trained alone. It writes nothing: a
+hook looks on, keeps checkpoints, draws a bar.
 """
 
+import math
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
-from autograd.tracer import getval
 
-from . import losses, sampling
-from .fit import Training
-from .models import Classifier, NormalisedMLP, generator_input
-from .params import value_and_grad
+from . import sampling
+from .autodiff import value_and_grad
+from .metrics import accuracy
+from .models import MLP
+from .network import Network
+from .optim import Adam
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a network trains: Adam's ``lr``, rows per ``batch``, ``epochs`` at the most.
+
+    With ``patience`` a member stops after an epoch ≥ max(best + patience, min_epochs), best by
+    its score (the later of equals), and keeps the best; without, it runs to the end and keeps the
+    last. ``cosine`` lets lr fall towards zero along half a cosine, epoch by epoch (Loshchilov and
+    Hutter, 2017).
+    """
+
+    lr: float
+    batch: int
+    epochs: int
+    patience: int | None = None
+    min_epochs: int = 0
+    cosine: bool = False
+
+    def __post_init__(self):
+        if not self.lr > 0 or min(self.batch, self.epochs) < 1:
+            raise ValueError(f"{self}: expected lr > 0 and at least 1 row per batch and 1 epoch")
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate of epoch 0, 1, ..."""
+        share = (1 + math.cos(math.pi * epoch / self.epochs)) / 2 if self.cosine else 1
+        return self.lr * share
+
+
+class Training:
+    """S networks in training: all that must be kept to go on bit for bit.
+
+    ``theta`` (A, P), ``state`` (A, Q), Adam's moments and ``rngs`` belong to the ``members`` (A,)
+    that still train; ``kept_theta`` (S, P) and ``kept_state`` (S, Q) are what every member has
+    to show so far, with its ``kept_score`` and ``kept_epoch`` (S,). ``history`` has a row per
+    epoch and member, ``epoch`` counts to ``epochs``, ``seconds`` is the time of all of them.
+
+    Parameters
+    ----------
+    theta (S, P), state (S, Q) : where the members start; they are copied.
+    rngs : a random generator for each member. schedule : `Schedule`.
+    """
+
+    def __init__(self, theta, state, rngs, schedule: Schedule):
+        S = len(theta)
+        self.theta, self.state, self.rngs = theta.copy(), state.copy(), list(rngs)
+        self.adam, self.schedule = Adam(theta, schedule.lr), schedule
+        self.members = np.arange(S)
+        self.kept_theta, self.kept_state = theta.copy(), state.copy()
+        self.kept_score, self.kept_epoch = np.full(S, -np.inf), np.zeros(S, int)
+        self.epoch, self.seconds = 0, 0.0
+        self.history: list[dict[str, float]] = []
+
+    def keep(self, better: np.ndarray, score: np.ndarray) -> None:
+        """Take over the members marked in ``better`` (A,) as what they have to show."""
+        ids = self.members[better]
+        self.kept_theta[ids], self.kept_state[ids] = self.theta[better], self.state[better]
+        self.kept_score[ids], self.kept_epoch[ids] = score[better], self.epoch
+
+    def retire(self, done: np.ndarray) -> None:
+        """Drop the members marked in ``done`` (A,); the others are not touched by it."""
+        going = ~done
+        moments, adam = self.adam.arrays(), self.adam
+        self.theta, self.state = self.theta[going], self.state[going]
+        self.adam = Adam(self.theta, adam.lr)
+        self.adam.restore({k: a[going] if a.ndim else a for k, a in moments.items()})
+        self.rngs = [rng for rng, keeps in zip(self.rngs, going, strict=True) if keeps]
+        self.members = self.members[going]
+
+
+Epoch = Callable[[Training], dict[str, np.ndarray]]  # trains an epoch; mean losses by name, (A,)
+Hook = Callable[[Training], None]  # called before the first epoch and after every one
+
+
+def fit(
+    training: Training, run_epoch: Epoch, score: Callable[[Training], np.ndarray] | None = None,
+    hook: Hook | None = None,
+) -> Training:
+    """Run epochs until every member has stopped; its `Schedule` says when and what is kept.
+
+    Parameters
+    ----------
+    run_epoch : trains every member for an epoch; gives its mean losses by name, (A,) each.
+    score : after each epoch, (A,), larger is better; without it the last epoch is kept.
+    hook : called before the first epoch, when it may put an earlier training in place, and after
+        every epoch.
+
+    Raises
+    ------
+    FloatingPointError : a loss that is not finite.
+    """
+    hold_heap()
+    schedule, hook = training.schedule, hook or (lambda training: None)
+    hook(training)
+    start = time.monotonic() - training.seconds
+    while training.epoch < schedule.epochs and len(training.members):
+        training.adam.lr = schedule.rate(training.epoch)
+        means = run_epoch(training)
+        training.epoch += 1
+        for key, values in means.items():
+            if not np.isfinite(values).all():
+                raise FloatingPointError(
+                    f"{key} is {values} in epoch {training.epoch}: lower the learning rate"
+                )
+        scores = np.full(len(training.members), np.nan) if score is None else score(training)
+        for i, member in enumerate(training.members):
+            row = {key: float(values[i]) for key, values in means.items()}
+            row |= {} if score is None else {"score": float(scores[i])}
+            training.history.append({"epoch": training.epoch, "member": int(member)} | row)
+        if score is None or schedule.patience is None:
+            training.keep(np.ones(len(scores), bool), scores)
+        else:
+            training.keep(scores >= training.kept_score[training.members], scores)
+            best = training.kept_epoch[training.members]
+            done = training.epoch >= np.maximum(best + schedule.patience, schedule.min_epochs)
+            if done.any():
+                training.retire(done)
+        training.seconds = time.monotonic() - start
+        hook(training)
+    return training
+
+
+def hold_heap() -> None:
+    """Let glibc keep freed memory: a step of 3 or 4 ms then spares 600 page faults, over a quarter.
+
+    malloc hands large blocks back to the system when they are freed, and every step asks for them
+    anew. Its thresholds grow with the largest block it has seen freed, 32 MiB at the most: one
+    untouched block of almost that size settles it. Elsewhere than on glibc it does nothing.
+    """
+    np.empty(31 << 20, np.uint8)
+
 
 # --- classifiers: teacher and student -----------------------------------------------------------
 
 Batches = Callable[[Training], Iterator[tuple[np.ndarray, np.ndarray]]]
-
-
-def forward(model, p: dict, x: np.ndarray, state=None) -> np.ndarray:
-    """Outputs in evaluation mode for the views p: x (..., N, D) -> (..., N, K), in pieces."""
-    rows = 4096  # a piece's activations stay small
-    pieces = [
-        model.apply(p, state, x[..., i : i + rows, :])[0] for i in range(0, x.shape[-2], rows)
-    ]
-    return np.concatenate(pieces, axis=-2)
-
-
-def predict(model, theta: np.ndarray, state: np.ndarray | None, x: np.ndarray) -> np.ndarray:
-    """`forward` for a flat theta (..., P) and state (..., Q)."""
-    return forward(model, model.layout.views(theta), x, state)
-
-
-def accuracy(logits: np.ndarray, labels) -> np.ndarray:
-    """Share of rows whose largest logit is the label's: (..., N, K), (N,) -> (...)."""
-    return (logits.argmax(-1) == labels).mean(-1)
-
-
-def balanced_accuracy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The mean over the classes that occur of each one's share of right answers: as `accuracy`."""
-    shares = [accuracy(logits[..., labels == k, :], k) for k in np.unique(labels)]
-    return np.mean(shares, axis=0)
+Rows = tuple[np.ndarray, np.ndarray]  # x (N, D), standardised, and labels (N,), 0..K−1
 
 
 def pool_batches(x: np.ndarray, target: np.ndarray, batch: int, shuffle: bool = True) -> Batches:
@@ -76,7 +189,7 @@ def fresh_batches(
     return batches
 
 
-def classifier_epoch(model: Classifier, loss: Callable, batches: Batches) -> Callable:
+def classifier_epoch(model: MLP, loss: Callable, batches: Batches) -> Epoch:
     """run_epoch for `fit`: Adam steps on loss(logits, target) with dropout in training mode."""
 
     def objective(p, x, target, masks):
@@ -98,60 +211,25 @@ def classifier_epoch(model: Classifier, loss: Callable, batches: Batches) -> Cal
     return run_epoch
 
 
-# --- generator and decoder ----------------------------------------------------------------------
-
-
-def extraction_loss(
-    G: NormalisedMLP, D: NormalisedMLP, M: Classifier, p_M: dict, alpha=1.0, beta=0.0
-) -> Callable:
-    """l = l_cls + α l_dec + β l_div (Yoo et al., 2019) as a loss for `value_and_grad`.
-
-    The result takes (p_G, p_D, state_G, state_D, y, z, masks) and gives l and, as aux, the new
-    states and the single losses. With masks None the teacher M is in evaluation mode, as the paper
-    says; with masks its dropout is on, as in the official program. At β = 0 l_div is not computed.
-    """
-
-    def loss(p_G, p_D, state_G, state_D, y, z, masks=None):
-        x_hat, state_G = G.apply(p_G, state_G, generator_input(z, y), train=True)  # (B, D)
-        logits, _ = M.apply(p_M, None, x_hat, train=masks is not None, masks=masks)  # (B, K)
-        z_hat, state_D = D.apply(p_D, state_D, x_hat, train=True)  # (B, Z)
-        parts = {
-            "cls_loss": losses.cross_entropy(logits, y),
-            "dec_loss": losses.reconstruction(z_hat, z),
-        }
-        total = parts["cls_loss"] + alpha * parts["dec_loss"]
-        if beta:
-            parts["div_loss"] = losses.diversity(x_hat, z)
-            total = total + beta * parts["div_loss"]
-        return total, (state_G, state_D, {key: getval(part) for key, part in parts.items()})
-
-    return loss
-
-
-def extraction_epoch(
-    G: NormalisedMLP, D: NormalisedMLP, M: Classifier, theta_M: np.ndarray, *,
-    batch: int, steps: int, alpha=1.0, beta=0.0, teacher_dropout=False,
-) -> Callable:  # fmt: skip
-    """run_epoch for `fit`: ``steps`` joint Adam steps on fresh (ŷ, ẑ) of ``batch`` rows."""
-    step = value_and_grad(
-        extraction_loss(G, D, M, M.layout.views(theta_M), alpha, beta), G.layout, D.layout
+def share_right(model: MLP, x: np.ndarray, labels: np.ndarray) -> Callable:
+    """A score for `fit`: the share of rows x (N, D) that each member gives their label (N,)."""
+    return lambda training: accuracy(
+        Network(model, training.theta, training.state).predict(x), labels
     )
-    latent, Q = D.outputs, G.state_layout.size
 
-    def run_epoch(training):
-        total: dict[str, np.ndarray] = {}
-        for _ in range(steps):
-            y = sampling.stacked(lambda rng: sampling.draw_y(rng, batch, M.classes), training.rngs)
-            z = sampling.stacked(lambda rng: sampling.draw_z(rng, batch, latent), training.rngs)
-            masks = M.draw_masks(training.rngs, batch) if teacher_dropout else None
-            state_G, state_D = training.state[:, :Q], training.state[:, Q:]
-            _, gradient, aux = step(training.theta, state_G, state_D, y, z, masks)
-            state_G, state_D, parts = aux
-            training.state = np.concatenate([state_G, state_D], axis=-1)
-            training.adam.step(training.theta, gradient)
-            for key, part in parts.items():
-                total[key] = total.get(key, 0) + part
-        return {key: value / steps for key, value in total.items()}
 
-    return run_epoch
-
+def check_rows(name: str, rows: Rows, features=None, classes=None) -> Rows:
+    """(x, labels) as arrays; ValueError that names them if they do not fit each other."""
+    if not (isinstance(rows, (tuple, list)) and len(rows) == 2):
+        raise ValueError(f"{name} is {type(rows).__name__}, expected x (N, D) and labels (N,)")
+    x, labels = map(np.asarray, rows)
+    if x.ndim != 2 or labels.shape != x.shape[:1] or (features and x.shape[1] != features):
+        raise ValueError(
+            f"{name}: x has shape {x.shape} and labels {labels.shape}, expected "
+            f"(N, {features or 'D'}) and (N,), a label for each row"
+        )
+    whole = np.issubdtype(labels.dtype, np.integer)
+    if not (len(x) and whole and labels.min() >= 0 and labels.max() < (classes or np.inf)):
+        limit = f"0..{classes - 1}" if classes else "0..K−1"
+        raise ValueError(f"{name}: labels are no class numbers {limit}: encode them as integers")
+    return x, labels

@@ -25,4 +25,4 @@ def finished(tmp_path_factory):
     stages = {path.stem: path for path in (run / "checkpoints").iterdir()}
     return SimpleNamespace(
         table=table, settings=settings, options=options, run=run, stages=stages, out=out
-    )  # fmt: skip
+    )

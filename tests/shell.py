@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import kegnet_np
-from kegnet_np.cli import main
+from kegnet_np.interface.cli import main
 
 # For a command in another process: the same package, wherever it is started.
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(kegnet_np.__file__).parents[1])}

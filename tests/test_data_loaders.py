@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ import pytest
 
 import data_loaders
 from data_loaders import DataError, load, load_csv
-from kegnet_np import uci
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*constant in the training split")
 UCI = os.environ.get("KEGNET_DATA")
@@ -247,7 +247,7 @@ def test_a_folder_without_the_files_is_named_and_the_network_left_alone(tmp_path
     for folder, chosen in [(tmp_path / "env", {}), (tmp_path, {"data_dir": tmp_path})]:
         message = refusal(load, "pendigits", **chosen)
         assert message.startswith(f"pendigits in {folder}: ") and "KEGNET_DATA" in message
-        assert "pendigits.tra and pendigits.tes" in message and uci.ARCHIVE in message
+        assert "pendigits.tra and pendigits.tes" in message and data_loaders.ARCHIVE in message
 
 
 def test_an_altered_file_is_refused_and_left_as_it_was(tmp_path):
@@ -269,8 +269,8 @@ def archive(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "letter.zip", "w") as file:
         file.writestr("deep/letter-recognition.data", content)
     members = {"letter-recognition.data": hashlib.sha256(content).hexdigest()}
-    source = uci.SOURCES["letter"]._replace(address="letter.zip", members=members)
-    monkeypatch.setitem(uci.SOURCES, "letter", source)
+    source = data_loaders.SOURCES["letter"]._replace(address="letter.zip", members=members)
+    monkeypatch.setitem(data_loaders.SOURCES, "letter", source)
     monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache" / project)
     monkeypatch.delenv("KEGNET_DATA", raising=False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")  # or a proxy would be asked for it
@@ -282,7 +282,7 @@ def archive(tmp_path, monkeypatch):
     server = http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(Handler, directory=str(tmp_path)))
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    monkeypatch.setattr(uci, "ARCHIVE", f"http://127.0.0.1:{server.server_port}/")
+    monkeypatch.setattr(data_loaders, "ARCHIVE", f"http://127.0.0.1:{server.server_port}/")
     yield
     server.shutdown()
     server.server_close()
@@ -309,18 +309,18 @@ def test_a_cache_that_cannot_be_written_does_not_stop_the_download(archive, tmp_
     ("no zip", "not a zip file"), ("missing", "404"), ("unreachable", "Failed to establish")])
 def test_a_failed_download_is_explained_and_nothing_is_kept(
         archive, tmp_path, monkeypatch, damage, word):
-    source = uci.SOURCES["letter"]
+    source = data_loaders.SOURCES["letter"]
     members = {"hash": {"letter-recognition.data": "0" * 64}, "member": {"other.data": "0" * 64}}
     source = source._replace(members=members.get(damage, source.members))
-    monkeypatch.setitem(uci.SOURCES, "letter", source)
+    monkeypatch.setitem(data_loaders.SOURCES, "letter", source)
     if damage == "no zip":
         (tmp_path / "letter.zip").write_text("<html>please log in</html>")
     elif damage == "missing":
         (tmp_path / "letter.zip").unlink()
     elif damage == "unreachable":  # port 9 of this machine: nobody listens
-        monkeypatch.setattr(uci, "ARCHIVE", "http://127.0.0.1:9/")
+        monkeypatch.setattr(data_loaders, "ARCHIVE", "http://127.0.0.1:9/")
     message = refusal(load, "letter")
-    assert message.startswith(f"letter from {uci.ARCHIVE}letter.zip: no usable ")
+    assert message.startswith(f"letter from {data_loaders.ARCHIVE}letter.zip: no usable ")
     assert word in message and "KEGNET_DATA" in message and list(source.members)[0] in message
     assert not (tmp_path / "cache").exists()
 
@@ -329,3 +329,31 @@ def test_importing_the_module_loads_neither_pooch_nor_uncompresspy():
     code = "import sys, data_loaders; print({'pooch', 'requests', 'uncompresspy'} & {*sys.modules})"
     root = Path(data_loaders.__file__).parent
     assert subprocess.check_output([sys.executable, "-c", code], cwd=root, text=True) == "set()\n"
+
+
+def test_splits_by_their_own_statistics_have_mean_zero_and_deviation_one():
+    data = load("digits")
+    own = data_loaders.standardise_each_split(data)
+    varies = np.ptp(data.x_test, axis=0) > 0
+    assert abs(data.x_test.mean(0)).max() > 0.05 and abs(own.x_test.mean(0)).max() < 1e-5
+    assert own.x_test.std(0)[varies] == pytest.approx(1, abs=1e-3)
+    assert np.array_equal(own.x_train, data.x_train)
+
+
+def test_a_checksum_changes_with_any_label_and_any_row():
+    data = load("digits")
+    labels = data.y_test.copy()
+    labels[0] = (labels[0] + 1) % 10
+    rows = data.x_val.copy()
+    rows[3, 20] += 1e-3
+    tables = (data, replace(data, y_test=labels), replace(data, x_val=rows))
+    assert len({data_loaders.checksum(table) for table in tables}) == 3
+
+
+def test_a_table_standardised_like_another_has_its_units():
+    data = load("digits")
+    same = data_loaders.standardise_like(data, data.mean.tolist(), data.scale.tolist())
+    assert same is data
+    other = data_loaders.standardise_like(data, data.mean + 1, data.scale * 2)
+    expected = (data.x_test * data.scale - 1) / (data.scale * 2)
+    assert other.x_test == pytest.approx(expected, abs=1e-4)

@@ -8,9 +8,9 @@ import pytest
 from autograd import grad
 from checks import close
 
-from kegnet_np import losses, models, tucker
-from kegnet_np.params import value_and_grad
-from kegnet_np.train import extraction_loss
+from kegnet_np import generator, losses, models, tucker
+from kegnet_np.autodiff import value_and_grad
+from kegnet_np.network import Network
 
 FILE = Path(__file__).resolve().parents[1] / "tutorials" / "kegnet_in_one_file.py"
 D, K, Z = 4, 3, 10
@@ -53,18 +53,16 @@ def test_losses_are_the_packages(script, rng):
 
 @pytest.mark.parametrize("ranks", [None, 2])
 def test_classifier_and_its_gradient_are_the_packages(script, rng, ranks):
-    model = models.Classifier(D, K)
+    model = models.MLP(D, K)
     params = script.init(rng, [D] + [script.H] * script.LAYERS + [K])
     names = ("W", "b")
     if ranks:
-        model, _ = tucker.compress(model, to_package(model, params, names), ranks)
+        model = tucker.compress(Network(model, to_package(model, params, names)), ranks).model
         pairs = model.rank_pairs((ranks,))
-        params = [
-            [*script.tucker(W, *r), b] for (W, b), r in zip(params, pairs, strict=True)
-        ]
+        params = [[*script.tucker(W, *r), b] for (W, b), r in zip(params, pairs, strict=True)]
         names = ("U_in", "core", "U_out", "b")
     x, y = rng.standard_normal((6, D)), np.eye(K)[rng.integers(K, size=6)]
-    masks = model.draw_masks([rng], 6, np.float64)[0]
+    masks = model.draw_masks(rng, 6, np.float64)
 
     def script_loss(params):
         return script.cross_entropy(script.classifier(params, x, masks), y)
@@ -89,8 +87,8 @@ def test_tucker_form_is_the_packages(script, rng):
 @pytest.mark.parametrize("beta", [0.0, 1.5])
 def test_extraction_loss_and_its_gradient_are_the_packages(script, rng, beta, monkeypatch):
     monkeypatch.setattr(script, "BETA", beta)
-    M = models.Classifier(D, K)
-    G, dec = models.generator(Z, K, D), models.decoder(D, Z)
+    M = models.MLP(D, K)
+    G, dec = generator.generator(Z, K, D), generator.decoder(D, Z)
     teacher = script.init(rng, [D] + [script.H] * script.LAYERS + [K])
     width = script.WIDTH
     params = [
@@ -101,12 +99,12 @@ def test_extraction_loss_and_its_gradient_are_the_packages(script, rng, beta, mo
     names = ("W", "b", "gamma", "beta")
 
     def flat(layers):
-        return np.concatenate(
-            [to_package(G, layers[:3], names), to_package(dec, layers[3:], names)]
-        )
+        of_G, of_D = to_package(G, layers[:3], names), to_package(dec, layers[3:], names)
+        return np.concatenate([of_G, of_D])
 
     p_M = M.layout.views(to_package(M, teacher, names))
-    step = value_and_grad(extraction_loss(G, dec, M, p_M, script.ALPHA, beta), G.layout, dec.layout)
+    loss = generator.extraction_loss(G, dec, M, p_M, script.ALPHA, beta)
+    step = value_and_grad(loss, G.layout, dec.layout)
     states = [m.init(rng, np.float64)[1] for m in (G, dec)]
     value, gradient, (state_G, _, _) = step(flat(params), *states, y, z)
     assert value == pytest.approx(script.extraction_loss(params, teacher, y, z), rel=1e-12)
@@ -118,4 +116,4 @@ def test_extraction_loss_and_its_gradient_are_the_packages(script, rng, beta, mo
     running = [norm[:, 0] for norm in norms]
     x_script, _ = script.generator(params[:3], y, z, running)
     p_G = G.layout.views(to_package(G, params[:3], names))
-    close(G.apply(p_G, state_G, models.generator_input(z, y))[0], x_script, 1e-9)
+    close(G.apply(p_G, state_G, generator.generator_input(z, y))[0], x_script, 1e-9)

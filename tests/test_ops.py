@@ -1,6 +1,7 @@
 """Every operation against its reference, its VJP against autograd and central differences."""
 
 import ast
+import copy
 import inspect
 import sys
 import textwrap
@@ -8,15 +9,21 @@ import textwrap
 import numpy as np
 import pytest
 from autograd import grad
-from checks import check_operation, close
+from checks import central_differences, check_operation, close
 
-from kegnet_np import losses, ops
-from kegnet_np.registry import REGISTRY, Operation, make_primitive
+from kegnet_np import activations, losses, ops
+from kegnet_np.activations import ACTIVATIONS, elu, identity, logistic, relu, tanh
+from kegnet_np.autodiff import REGISTRY, Operation, make_primitive
 
 B, D, H, R = 4, 3, 5, 2  # rows, inputs, outputs, rank
+LAYERS = ("dense", "tucker_dense")  # the operations that take an activation
+CASES = [
+    *(pytest.param(name, None, id=name) for name in REGISTRY),
+    *(pytest.param(n, f, id=f"{n} {f}") for n in LAYERS for f in ACTIVATIONS.values()),
+]
 
 
-def arguments(name, rng, x_lead=(), p_lead=()):
+def arguments(name, rng, x_lead=(), p_lead=(), activation=None):
     """Random arguments at O(1) scale; x_lead and p_lead are the stack axes of data and weights."""
 
     def draw(lead, *shape):
@@ -26,12 +33,10 @@ def arguments(name, rng, x_lead=(), p_lead=()):
     factors = ((D, R), (R, R + 1), (R + 1, H), (1, H))
     tucker = (x, *(draw(p_lead, *shape) for shape in factors))
     scale = (draw(p_lead, 1, H) + 2, draw(p_lead, 1, H))
-    return {
+    made = {
+        **{name: lambda: (a,) for name in ACTIVATIONS},
         "dense": lambda: (x, draw(p_lead, D, H), draw(p_lead, 1, H)),
-        "elu": lambda: (a,),
-        "dense_elu": lambda: (x, draw(p_lead, D, H), draw(p_lead, 1, H)),
         "tucker_dense": lambda: tucker,
-        "tucker_dense_elu": lambda: tucker,
         "batch_norm": lambda: (a, *scale) if x_lead else (a, *scale, np.empty((2, 1, H))),
         "batch_norm_eval": lambda: (a, *scale, draw(p_lead, 1, H), draw(p_lead, 1, H) ** 2 + 0.5),
         "dropout": lambda: (a, (rng.random(a.shape) > 0.3) / 0.7),
@@ -40,7 +45,8 @@ def arguments(name, rng, x_lead=(), p_lead=()):
         "kl": lambda: (a, rng.random(a.shape) + 0.1),
         "reconstruction": lambda: (a, draw(x_lead, B, H)),
         "diversity": lambda: (x, draw(x_lead, B, H)),
-    }[name]()  # fmt: skip
+    }[name]()
+    return made if activation is None else (*made, activation)
 
 
 LEADS = {
@@ -51,10 +57,22 @@ LEADS = {
 }
 
 
+def test_every_operation_is_in_the_registry():
+    assert set(REGISTRY) == {
+        "identity", "elu", "relu", "tanh", "logistic",
+        "dense", "tucker_dense", "batch_norm", "batch_norm_eval", "dropout",
+        "log_softmax", "cross_entropy", "kl", "reconstruction", "diversity",
+    }
+    assert list(ACTIVATIONS) == ["identity", "elu", "relu", "tanh", "logistic"]
+    assert [repr(f) for f in ACTIVATIONS.values()] == list(ACTIVATIONS)
+
+
 @pytest.mark.parametrize("lead", LEADS.values(), ids=LEADS)
-@pytest.mark.parametrize("name", REGISTRY)
-def test_value_and_gradient_are_those_of_the_reference_and_of_differences(name, lead, rng):
-    check_operation(REGISTRY[name], arguments(name, rng, *lead), rng)
+@pytest.mark.parametrize("name, activation", CASES)
+def test_value_and_gradient_are_those_of_the_reference_and_of_differences(
+    name, activation, lead, rng
+):
+    check_operation(REGISTRY[name], arguments(name, rng, *lead, activation), rng)
 
 
 # --- mutants: every VJP broken on purpose must fail the check above -------------------------------
@@ -114,61 +132,150 @@ class Mutator(ast.NodeTransformer):
         return node
 
 
-def build(op, helper, n):
-    """op with the n-th mutation of its VJP (or of a helper of it), or None past the last."""
-    module = sys.modules[op.vjp.__module__]
-    source = helper or op.vjp
-    tree, mutator = ast.parse(textwrap.dedent(inspect.getsource(source))), Mutator(n)
-    tree = ast.fix_missing_locations(mutator.visit(tree))
-    if mutator.seen <= n:
-        return None, ""
-    namespace = dict(vars(module))
-    exec(compile(tree, "mutant", "exec"), namespace)
-    if helper is not None:
-        exec(textwrap.dedent(inspect.getsource(op.vjp)), namespace)
-    vjp = namespace[op.vjp.__name__]
+def tree_of(function):
+    return ast.parse(textwrap.dedent(inspect.getsource(function)))
+
+
+def rebuilt(function, tree=None, **names):
+    """The function made again from its source or a changed tree; ``names`` are what it calls."""
+    module = sys.modules[function.__module__]
+    namespace = {**vars(module), **inspect.getclosurevars(function).nonlocals, **names}
+    exec(compile(tree or tree_of(function), "mutant", "exec"), namespace)
+    return namespace[function.__name__]
+
+
+def mutants(function):
+    """(text, function) for every way in which the function can be broken."""
+    n = 0
+    while True:
+        mutator = Mutator(n)
+        tree = ast.fix_missing_locations(mutator.visit(tree_of(function)))
+        if mutator.seen <= n:
+            return
+        yield ast.unparse(tree), rebuilt(function, tree)
+        n += 1
+
+
+def with_vjp(op, vjp):
     fast = make_primitive(op.forward, vjp, op.name)
-    broken = Operation(op.name, op.reference, op.forward, vjp, fast, op.inputs)
-    return broken, ast.unparse(tree)
+    return Operation(op.name, op.reference, op.forward, vjp, fast, op.inputs)
 
 
-@pytest.mark.parametrize("name", REGISTRY)
-def test_every_broken_vjp_fails_the_check(name):
-    op, survivors, n_mutants = REGISTRY[name], [], 0
-    helpers = [None, ops._elu_slope] if "elu" in name else [None]
-    for helper in helpers:
-        n = 0
-        while True:
-            mutant, text = build(op, helper, n)
-            if mutant is None:
-                break
-            n, n_mutants = n + 1, n_mutants + 1
-            try:
-                with np.errstate(all="ignore"):
-                    for lead in LEADS.values():
-                        rng = np.random.default_rng(n)
-                        check_operation(mutant, arguments(name, rng, *lead), rng)
-            except Exception:  # wrong numbers or a crash: either way the mutant is found out
-                continue
-            survivors.append(text)
-    assert n_mutants >= 2 and not survivors, "\n\n".join(survivors)
+def passes(op, activation=None):
+    """Whether an operation stands the check above; a crash finds a mutant out as well."""
+    try:
+        with np.errstate(all="ignore"):
+            for i, lead in enumerate(LEADS.values()):
+                rng = np.random.default_rng(i)
+                check_operation(op, arguments(op.name, rng, *lead, activation), rng)
+    except Exception:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name, activation", CASES)
+def test_every_broken_vjp_fails_the_check(name, activation):
+    op = REGISTRY[name]
+    assert passes(with_vjp(op, rebuilt(op.vjp)), activation)  # what is not broken does not fail
+    broken = list(mutants(op.vjp))
+    survivors = [text for text, vjp in broken if passes(with_vjp(op, vjp), activation)]
+    assert len(broken) >= 2 and not survivors, "\n\n".join(survivors)
+
+
+def users(f):
+    """(operation, activation) for all that take the slope of f: f itself and the layers."""
+    own = REGISTRY[f.name]
+    yield with_vjp(own, rebuilt(own.vjp, self=f)), None
+    for name in LAYERS:
+        yield REGISTRY[name], f
+
+
+def with_slope(f, slope):
+    changed = copy.copy(f)
+    changed.slope = slope
+    return changed
+
+
+def broken_slopes(f):
+    yield "scaled", lambda y: 1.001 * f.slope(y)
+    yield "negated", lambda y: -f.slope(y)
+    yield "shifted", lambda y: f.slope(y) + 0.001
+    for other in ACTIVATIONS.values():
+        if other is not f:
+            yield f"that of {other}", other.slope
+    if inspect.getmodule(f.slope) is activations:
+        yield from mutants(f.slope)
+
+
+@pytest.mark.parametrize("f", ACTIVATIONS.values(), ids=ACTIVATIONS)
+def test_every_broken_slope_fails_the_check_of_the_activation_and_of_the_layers(f):
+    assert all(passes(op, g) for op, g in users(with_slope(f, f.slope)))
+    survivors, n_mutants = [], 0
+    for text, slope in broken_slopes(f):
+        for op, g in users(with_slope(f, slope)):
+            n_mutants += 1
+            if passes(op, g):
+                survivors.append(f"{op.name}: {text}")
+    assert n_mutants >= 18 and not survivors, "\n\n".join(survivors)
+
+
+def test_every_broken_way_through_an_activation_fails_the_check():
+    ways = [("itself", [(REGISTRY[f.name], None) for f in ACTIVATIONS.values()])]
+    ways += [(name, [(REGISTRY[name], f) for f in ACTIVATIONS.values()]) for name in LAYERS]
+    broken = list(mutants(activations.through))
+    for way, pairs in ways:
+        for text, through in broken:
+            outcomes = [
+                passes(with_vjp(op, rebuilt(op.vjp, through=through)), f) for op, f in pairs
+            ]
+            assert not all(outcomes), f"{way}: {text}"
+    assert len(broken) >= 5
 
 
 # --- values and edges -----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("f", ACTIVATIONS.values(), ids=ACTIVATIONS)
+def test_the_slope_from_the_output_is_the_derivative_in_the_input(f, rng):
+    a = rng.standard_normal((6, 8))
+    kept = a.copy()
+    y = f(a)
+    assert np.array_equal(a, kept) and np.array_equal(y, f.value(a))
+    slope = f.slope(y)
+    assert slope is not y
+    close(slope, central_differences(lambda: f.value(a).sum(), a), 1e-6)
+
+
 def test_elu_is_exact_at_zero_and_finite_far_out():
     a = np.array([[-1e3, -1.0, -0.0, 0.0, 1.0, 800.0]])
-    assert ops.elu(a).tolist() == [[-1.0, np.expm1(-1.0), 0.0, 0.0, 1.0, 800.0]]
-    slope = grad(lambda v: ops.elu(v).sum())(a)
+    assert elu(a).tolist() == [[-1.0, np.expm1(-1.0), 0.0, 0.0, 1.0, 800.0]]
+    slope = grad(lambda v: elu(v).sum())(a)
     close(slope, np.array([[0.0, np.exp(-1.0), 1.0, 1.0, 1.0, 1.0]]), 1e-15)
 
 
+def test_the_other_activations_have_their_values_and_slopes_at_zero_and_far_out():
+    a = np.array([[-1e3, -1.0, -0.0, 0.0, 1.0, 800.0]])
+    t, p = np.tanh(1.0), 1 / (1 + np.exp(-1.0))
+    for f, values, slopes in (
+        (identity, a[0], [1, 1, 1, 1, 1, 1]),
+        (relu, [0, 0, 0, 0, 1, 800], [0, 0, 0, 0, 1, 1]),  # 0 at 0 by convention
+        (tanh, [-1, -t, 0, 0, t, 1], [0, 1 - t * t, 1, 1, 1 - t * t, 0]),
+        (logistic, [0, 1 - p, 0.5, 0.5, p, 1], [0, p - p * p, 0.25, 0.25, p - p * p, 0]),
+    ):
+        assert np.abs(f(a) - values).max() <= 1e-15
+        close(grad(lambda v, f=f: f(v).sum())(a), np.array([slopes], float), 1e-15)
+
+
 @pytest.mark.parametrize("scale", [1e3, 1e-3])
-@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("name, activation", CASES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_extreme_inputs_give_finite_values_and_gradients_in_their_own_type(name, scale, dtype, rng):
-    args = [np.asarray(a, dtype) for a in arguments(name, rng)]
+def test_extreme_inputs_give_finite_values_and_gradients_in_their_own_type(
+    name, activation, scale, dtype, rng
+):
+    args = [
+        np.asarray(a, dtype) if isinstance(a, np.ndarray) else a
+        for a in arguments(name, rng, activation=activation)
+    ]
     args[0] *= dtype(scale)
     op = REGISTRY[name]
     value = op.fast(*args)
@@ -178,12 +285,27 @@ def test_extreme_inputs_give_finite_values_and_gradients_in_their_own_type(name,
         assert gradient.dtype == dtype and np.isfinite(gradient).all()
 
 
+def test_a_layer_without_an_activation_is_the_affine_map(rng):
+    x, W, b = arguments("dense", rng)
+    assert np.array_equal(ops.dense(x, W, b), x @ W + b)
+    assert np.array_equal(ops.dense(x, W, b, elu), elu(x @ W + b))
+    x, *factors, b = arguments("tucker_dense", rng)
+    y = ops.tucker_dense(x, *factors, b)
+    assert np.array_equal(y, x @ factors[0] @ factors[1] @ factors[2] + b)
+    assert np.array_equal(ops.tucker_dense(x, *factors, b, tanh), tanh(y))
+
+
 def test_logits_of_a_thousand_give_exact_losses():
     a = np.array([[1e3, -1e3], [-1e3, 1e3]])
     y = np.array([[1.0, 0.0], [1.0, 0.0]])
     assert losses.cross_entropy(a, y) == 1000.0  # 0 and 2000
     assert losses.kl(a, np.eye(2)) == 0.0
     close(grad(losses.cross_entropy)(a, y), np.array([[0.0, 0.0], [-0.5, 0.5]]), 1e-12)
+
+
+def test_softmax_sums_to_one_for_any_finite_logits():
+    p = losses.softmax(np.array([[1e3, -1e3, 0.0], [0.0, 0.0, 0.0]]))
+    assert p.sum(1).tolist() == [1.0, 1.0] and p[1, 0] == pytest.approx(1 / 3)
 
 
 def test_a_class_that_is_absent_gets_the_gradient_of_its_softmax_alone(rng):
@@ -214,26 +336,24 @@ def test_batch_norm_writes_the_mean_and_the_biased_variance_and_its_vjp_reads_th
     y = ops.batch_norm(x, gamma, beta, moments)
     close(moments[:, 0, 0], x.mean(1), 1e-12)
     close(moments[:, 1, 0], x.var(1), 1e-12)
-    g = rng.standard_normal(y.shape)
-    op = REGISTRY["batch_norm"]
-    for with_moments, without in zip(
-        op.vjp((0, 1, 2), g, y, x, gamma, beta, moments)[:3],
-        op.vjp((0, 1, 2), g, y, x, gamma, beta)[:3],
-        strict=True,
-    ):  # fmt: skip
-        close(with_moments, without, 1e-12)
+    g, vjp = rng.standard_normal(y.shape), REGISTRY["batch_norm"].vjp
+    with_moments = vjp((0, 1, 2), g, y, x, gamma, beta, moments)
+    without = vjp((0, 1, 2), g, y, x, gamma, beta)
+    for i in range(3):
+        close(with_moments[i], without[i], 1e-12)
 
 
-@pytest.mark.parametrize("name", REGISTRY)
-def test_what_was_not_asked_for_is_not_computed_and_constants_refuse(name, rng):
-    op, args = REGISTRY[name], arguments(name, rng)
-    for i in set(range(len(args))) - set(op.inputs):
+@pytest.mark.parametrize("name, activation", CASES)
+def test_what_was_not_asked_for_is_not_computed_and_constants_refuse(name, activation, rng):
+    op, args = REGISTRY[name], arguments(name, rng, activation=activation)
+    arrays = [i for i, a in enumerate(args) if isinstance(a, np.ndarray)]
+    for i in set(arrays) - set(op.inputs):
         with pytest.raises(TypeError, match=f"{name} cannot be differentiated in its argument {i}"):
             grad(lambda *a: op.fast(*a).sum(), i)(*args)
-    if "dense" in name:  # a frozen layer: its weights' gradient is not computed
+    if name in LAYERS:  # a frozen layer: its weights' gradient is not computed
         y = op.forward(*args)
         cotangents = op.vjp((0,), np.ones_like(y), y, *args)
-        assert [c is None for c in cotangents] == [False] + [True] * (len(args) - 1)
+        assert [c is None for c in cotangents] == [False] + [True] * (len(op.inputs))
 
 
 def test_diversity_is_one_for_equal_samples_and_falls_as_they_spread(rng):
@@ -253,7 +373,7 @@ def test_diversity_is_one_for_equal_samples_and_falls_as_they_spread(rng):
 
 def test_a_second_derivative_is_refused():
     with pytest.raises(TypeError, match="elu has a first derivative only"):
-        grad(lambda a: grad(lambda b: ops.elu(b * a).sum())(a).sum())(np.ones((1, 2)))
+        grad(lambda a: grad(lambda b: elu(b * a).sum())(a).sum())(np.ones((1, 2)))
     x, W, b = np.ones((4, 2)), np.ones((2, 3)), np.ones((1, 3))
     for mixed in (  # the two gradients go through different arguments
         lambda: grad(lambda W: grad(lambda v: (ops.dense(v, W, b) ** 2).sum())(x).sum())(W),

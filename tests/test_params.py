@@ -1,15 +1,9 @@
-"""The flat vector, and gradients of whole networks in every parameter."""
+"""The flat vector and its named views."""
 
 import numpy as np
 import pytest
-from autograd import grad
-from autograd import numpy as anp
-from checks import central_differences, close
 
-from kegnet_np import losses, models, tucker
-from kegnet_np.params import Layout, value_and_grad
-from kegnet_np.registry import REGISTRY
-from kegnet_np.train import extraction_loss
+from kegnet_np.params import Layout, split
 
 
 def test_views_are_views_and_pack_is_their_inverse():
@@ -22,6 +16,16 @@ def test_views_are_views_and_pack_is_their_inverse():
     assert np.array_equal(layout.pack(views), theta)
 
 
+def test_a_vector_is_split_where_its_layouts_end_without_a_copy():
+    layouts = [Layout({"a": (2, 3)}), Layout({}), Layout({"b": (1, 4)})]
+    theta = np.arange(20.0).reshape(2, 10)
+    parts = split(theta, layouts)
+    assert [part.shape for part in parts] == [(2, 6), (2, 0), (2, 4)]
+    assert np.array_equal(np.concatenate(parts, axis=-1), theta)
+    parts[2][0, 0] = -1
+    assert theta[0, 6] == -1
+
+
 def test_wrong_arrays_are_refused_by_name():
     layout = Layout({"a": (2, 3)})
     with pytest.raises(ValueError, match="7 values in its last axis, this network has 6"):
@@ -30,130 +34,3 @@ def test_wrong_arrays_are_refused_by_name():
         layout.pack({"b": np.zeros((2, 3))})
     with pytest.raises(ValueError, match=r"arrays\['a'\] has shape \(3, 2\), expected \(2, 3\)"):
         layout.pack({"a": np.zeros((3, 2))})
-
-
-def test_an_array_that_is_used_twice_gets_the_sum_and_an_unused_one_zero():
-    layout = Layout({"a": (1, 2), "b": (1, 2)})
-    f = value_and_grad(lambda p: ((p["a"] * p["a"]).sum() + p["a"].sum(), None), layout)
-    value, gradient, _ = f(np.array([1.0, 2.0, 3.0, 4.0]))
-    assert value == 8.0 and gradient.tolist() == [3.0, 5.0, 0.0, 0.0]
-    value, gradient, _ = value_and_grad(lambda p: (1.0, None), layout)(np.ones(4))
-    assert value == 1.0 and gradient.tolist() == [0.0] * 4
-
-
-def test_a_traced_value_in_aux_is_refused():
-    layout = Layout({"a": (1, 2)})
-    for wrap in (lambda v: v, lambda v: {"kept": [v]}):
-        with pytest.raises(TypeError, match="aux holds a traced value"):
-            value_and_grad(lambda p, wrap=wrap: (p["a"].sum(), wrap(p["a"])), layout)(np.ones(2))
-
-
-def test_the_flat_gradient_is_autograds_own(rng):
-    model = models.Classifier(3, 2, hidden=4, depth=2, dropout=0.0)
-    theta, state = model.init(rng, np.float64)
-    x, y = rng.standard_normal((5, 3)), np.eye(2)[[0, 1, 1, 0, 1]]
-
-    def loss(p):
-        return losses.cross_entropy(model.apply(p, state, x)[0], y)
-
-    _, gradient, _ = value_and_grad(lambda p: (loss(p), None), model.layout)(theta)
-    expected = grad(loss)(model.layout.views(theta))
-    for name, array in model.layout.views(gradient).items():
-        assert np.array_equal(array, expected[name])
-
-
-def check_every_parameter(loss, theta, layouts, args):
-    value, gradient, _ = value_and_grad(loss, *layouts)(theta, *args)
-
-    def total():
-        parts, start = [], 0
-        for layout in layouts:
-            parts.append(layout.views(theta[..., start : start + layout.size]))
-            start += layout.size
-        return np.sum(loss(*parts, *args)[0])
-
-    close(gradient, central_differences(total, theta), 1e-6)
-    return gradient
-
-
-def assert_all_move(layout, gradient):
-    """No array of any member is without effect on the loss."""
-    for name, array in layout.views(gradient).items():
-        assert (np.abs(array).max((-2, -1)) > 1e-9).all(), name
-
-
-@pytest.mark.parametrize("S", [None, 2])
-def test_classifier_and_tucker_student_have_the_gradient_of_differences(S, rng):
-    teacher = models.Classifier(3, 4, hidden=6, depth=3, dropout=0.3)
-    student, _ = tucker.compress(teacher, teacher.init(rng, np.float64)[0], (3, 2, 4, 1))
-    lead = () if S is None else (S,)
-    x, y = rng.standard_normal((*lead, 5, 3)), losses.softmax(rng.standard_normal((*lead, 5, 4)))
-    for model, criterion in ((teacher, losses.cross_entropy), (student, losses.kl)):
-        theta = rng.standard_normal((*lead, model.layout.size)) * 0.7
-        masks = (rng.random((*lead, 3, 5, 6)) > 0.3) / 0.7
-
-        def loss(p, masks, model=model, criterion=criterion):
-            return criterion(model.apply(p, None, x, train=True, masks=masks)[0], y), None
-
-        gradient = check_every_parameter(loss, theta, [model.layout], (masks,))
-        assert_all_move(model.layout, gradient)
-
-
-@pytest.mark.parametrize("teacher_dropout", [False, True])
-@pytest.mark.parametrize("S", [None, 2])
-def test_generator_and_decoder_have_the_gradient_of_differences(S, teacher_dropout, rng):
-    M = models.Classifier(3, 2, hidden=4, depth=2)
-    G, D = models.generator(2, 2, 3, hidden=4), models.decoder(3, 2, hidden=4)
-    p_M = M.layout.views(M.init(rng, np.float64)[0] * 2)
-    lead = () if S is None else (S,)
-    size = G.layout.size + D.layout.size
-    theta = rng.standard_normal((*lead, size))
-    state_G = np.ones((*lead, G.state_layout.size))
-    state_D = np.ones((*lead, D.state_layout.size))
-    y = np.broadcast_to(np.eye(2)[[0, 1, 1, 0, 1, 0]], (*lead, 6, 2))
-    z = rng.standard_normal((*lead, 6, 2))
-    masks = M.draw_masks([rng], 6, np.float64)[0] if teacher_dropout else None
-    loss = extraction_loss(G, D, M, p_M, alpha=0.7, beta=1.5)
-    gradient = check_every_parameter(
-        loss, theta, [G.layout, D.layout], (state_G, state_D, y, z, masks)
-    )
-    # Shifts of the output, which the last batch-norm takes away, are the only ones without effect.
-    for name, array in G.layout.views(gradient[..., : G.layout.size]).items():
-        assert (np.abs(array).max() < 1e-12) == (name in ("beta1", "b2")), name
-    assert_all_move(D.layout, gradient[..., G.layout.size :])
-
-
-def test_a_stack_gives_every_member_its_own_gradient(rng):
-    model = models.Classifier(3, 2, hidden=4, depth=2, dropout=0.0)
-    theta = np.stack([model.init(rng, np.float64)[0] for _ in range(3)])
-    x, y = rng.standard_normal((3, 5, 3)), np.eye(2)[rng.integers(2, size=(3, 5))]
-
-    def loss(p, x, y):
-        return losses.cross_entropy(model.apply(p, None, x)[0], y), None
-
-    f = value_and_grad(loss, model.layout)
-    values, gradients, _ = f(theta, x, y)
-    for s in range(3):
-        value, gradient, _ = f(theta[s], x[s], y[s])
-        close(values[s], value, 1e-14)
-        close(gradients[s], gradient, 1e-12)
-
-
-def test_every_operation_is_in_the_registry():
-    assert set(REGISTRY) == {
-        "dense", "elu", "dense_elu", "tucker_dense", "tucker_dense_elu",
-        "batch_norm", "batch_norm_eval", "dropout",
-        "log_softmax", "cross_entropy", "kl", "reconstruction", "diversity",
-    }  # fmt: skip
-
-
-def test_a_loss_may_compare_traced_values_as_autograd_allows():
-    layout = Layout({"a": (1, 5)})
-    theta = np.array([-2.0, -0.5, 0.5, 1.0, 3.0])
-    elu = REGISTRY["elu"].reference  # it asks where a > 0
-
-    def loss(p):
-        return anp.sum(anp.where(p["a"] > 0, p["a"] ** 2, 0) + elu(p["a"])), None
-
-    _, gradient, _ = value_and_grad(loss, layout)(theta)
-    close(gradient, 2 * np.maximum(theta, 0) + np.where(theta > 0, 1, np.exp(theta)), 1e-12)

@@ -10,18 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kegnet_np import losses, models, tucker
+from kegnet_np import losses, tucker
+from kegnet_np.autodiff import value_and_grad
+from kegnet_np.generator import decoder, extraction_loss, generator, generator_input
+from kegnet_np.models import MLP
+from kegnet_np.network import Network
 from kegnet_np.optim import Adam
-from kegnet_np.params import value_and_grad
-from kegnet_np.train import extraction_loss
 
 FOLDER = Path(os.environ.get("KEGNET_REFERENCE", "../shared/reference"))
 FILE = FOLDER / "official_pendigits.npz"
 pytestmark = pytest.mark.skipif(
     not FILE.is_file(), reason=f"no {FILE}: set KEGNET_REFERENCE to the reference arrays' folder"
 )
-M = models.Classifier(16, 10)
-G, D = models.generator(10, 10, 16), models.decoder(16, 10)
+M = MLP(16, 10)
+G, D = generator(10, 10, 16), decoder(16, 10)
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +32,12 @@ def official():
         return dict(arrays)
 
 
-def theta_M(official):
+def teacher(official):
     arrays = {}
     for i in range(12):
         arrays[f"W{i}"] = official[f"teacher.layers.{3 * i}.weight"].T
         arrays[f"b{i}"] = official[f"teacher.layers.{3 * i}.bias"][None]
-    return M.layout.pack(arrays)
+    return Network(M, M.layout.pack(arrays))
 
 
 def theta_of(official, model, prefix):
@@ -70,9 +72,10 @@ def run(official):
     """Ten joint Adam steps from the official start: (theta, states, losses) after each."""
     theta = np.concatenate([theta_of(official, m, f"init.{n}") for m, n in PAIRS])
     states = [state_of(official, m, f"init.{n}") for m, n in PAIRS]
-    p_M = M.layout.views(theta_M(official))
     step = value_and_grad(
-        extraction_loss(G, D, M, p_M, 1.0, float(official["beta"])), G.layout, D.layout
+        extraction_loss(G, D, M, teacher(official).p, 1.0, float(official["beta"])),
+        G.layout,
+        D.layout,
     )
     adam, seen = Adam(theta, float(official["lr"])), []
     for i in range(10):
@@ -91,14 +94,10 @@ def close(found, expected, tolerance):
 
 def test_forward_pass_is_the_official_one(official):
     y, z = batch(official, 0)
-    p, state = (
-        G.layout.views(theta_of(official, G, "init.generator")),
-        state_of(official, G, "init.generator"),
-    )
-    x, _ = G.apply(p, state, models.generator_input(z, y), train=True)
+    p = G.layout.views(theta_of(official, G, "init.generator"))
+    x, _ = G.apply(p, state_of(official, G, "init.generator"), generator_input(z, y), train=True)
     close(x, official["step0.x"], 1e-9)
-    logits, _ = M.apply(M.layout.views(theta_M(official)), None, x)
-    close(logits, official["step0.teacher_logits"], 1e-9)
+    close(teacher(official).predict(x), official["step0.teacher_logits"], 1e-9)
     p = D.layout.views(theta_of(official, D, "init.decoder"))
     z_hat, _ = D.apply(p, state_of(official, D, "init.decoder"), x, train=True)
     close(z_hat, official["step0.z_hat"], 1e-9)
@@ -129,37 +128,35 @@ def test_losses_of_ten_steps_are_the_official_ones(official, run):
 def test_samples_in_evaluation_mode_after_ten_steps_are_the_official_ones(official, run):
     theta, states, _, _ = run[-1]
     y, z = batch(official, 0)
-    p = G.layout.views(theta[: G.layout.size])
-    x, _ = G.apply(p, states[0], models.generator_input(z, y))
+    x = Network(G, theta[: G.layout.size], states[0]).predict(generator_input(z, y))
     close(x, official["eval.x_after10"], 1e-7)
 
 
 @pytest.mark.parametrize("rank", [5, 10])
 def test_tucker_student_starts_as_the_official_one(official, rank):
-    theta, x = theta_M(official), official["eval.x_after10"]
-    student, theta_S = tucker.compress(M, theta, rank)
+    own, x = teacher(official), official["eval.x_after10"]
+    student = tucker.compress(own, rank)
     assert M.layout.size == official["teacher.n_params"]
-    assert student.layout.size == official[f"student{rank}.n_params"]
-    logits, _ = student.apply(student.layout.views(theta_S), None, x)
+    assert student.size == official[f"student{rank}.n_params"]
+    logits = student.predict(x)
     close(logits, official[f"student{rank}.logits_init"], 1e-9)
-    targets = losses.softmax(M.apply(M.layout.views(theta), None, x)[0])
+    targets = losses.softmax(own.predict(x))
     close(targets, official["student.targets"], 1e-9)
     close(losses.kl(logits, targets), official[f"student{rank}.kl_losses"][0], 1e-9)
 
 
 @pytest.mark.parametrize("rank", [5, 10])
 def test_tucker_student_learns_as_the_official_one_within_a_few_percent(official, rank):
-    theta, x = theta_M(official), official["eval.x_after10"]
-    student, theta_S = tucker.compress(M, theta, rank)
-    adam, seen = Adam(theta_S, float(official["lr"])), []
+    student, x = tucker.compress(teacher(official), rank), official["eval.x_after10"]
+    adam, seen = Adam(student.theta, float(official["lr"])), []
 
     def loss(p):
-        return losses.kl(student.apply(p, None, x)[0], official["student.targets"]), None
+        return losses.kl(student.model.apply(p, None, x)[0], official["student.targets"]), None
 
-    step = value_and_grad(loss, student.layout)
+    step = value_and_grad(loss, student.model.layout)
     for _ in range(10):
-        value, gradient, _ = step(theta_S)
-        adam.step(theta_S, gradient)
+        value, gradient, _ = step(student.theta)
+        adam.step(student.theta, gradient)
         seen.append(value)
     # The completion of a rank-deficient factor is arbitrary, and Adam is not blind to it.
     assert seen == pytest.approx(official[f"student{rank}.kl_losses"], rel=0.05)

@@ -101,7 +101,7 @@ def run_in_fresh_process(sources: list[str]) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", program + "; print(json.dumps(texts))"], input=json.dumps(sources),
         cwd=TUTORIALS, env=os.environ | new, capture_output=True, encoding="utf-8",
-    )  # fmt: skip
+    )
     assert done.returncode == 0 and done.stderr == "", done.stderr
     return json.loads(done.stdout)
 
@@ -311,7 +311,7 @@ def made_up(tmp_path):
         {"cell_type": cell.kind, "source": cell.source.splitlines(keepends=True),
          "metadata": {"tags": cell.tags} if cell.tags else {}}
         for cell in cells
-    ]  # fmt: skip
+    ]
     for cell in stored:
         if cell["cell_type"] == "code":
             cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": [next(texts)]}]

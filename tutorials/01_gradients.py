@@ -46,8 +46,8 @@ from autograd import numpy as anp
 from exercises import check
 
 import data_loaders
-from kegnet_np import losses, models, ops
-from kegnet_np.params import value_and_grad
+from kegnet_np import activations, losses, models, ops
+from kegnet_np.autodiff import value_and_grad
 
 rng = np.random.default_rng(1)
 plt.rcParams.update({"figure.figsize": (6, 3.2), "figure.constrained_layout.use": True})
@@ -163,7 +163,7 @@ assert two_sided[0] > 100 * two_sided[steps.searchsorted(0.9e-5)]  # h = 1e-13 i
 # tutorials. It is a way to test.
 
 # %%
-teacher = models.Classifier(features=16, classes=10)
+teacher = models.MLP(features=16, classes=10)
 evaluations = 2 * teacher.layout.size  # size: how many parameters there are
 print(f"{evaluations:,} evaluations for one gradient of a teacher")
 assert evaluations == 207_420
@@ -317,16 +317,16 @@ for i, name in enumerate(("W0", "b0", "W1", "b1")):
 
 # %% [markdown]
 # The package kegnet_np is built so: each operation in `kegnet_np/ops.py` is a fast forward function
-# and a VJP derived by hand in its docstring, and autograd keeps the tape. Here is its dense layer
-# with the ELU in the same step. The rule is the one that we have just derived.
+# and a VJP derived by hand above it, and autograd keeps the tape. Here is its dense layer with the
+# ELU in the same step. The rule is the one that we have just derived.
 
 # %%
 x, W, b = rng.normal(size=(16, 3)), rng.normal(size=(3, 5)), rng.normal(size=(1, 5))
 g = rng.normal(size=(16, 5))
-pull, y = make_vjp(ops.dense_elu, 1)(x, W, b)  # the VJP for argument 1, which is W
+pull, y = make_vjp(ops.dense, 1)(x, W, b, activations.elu)  # for argument 1: W
 g_a = g * (np.minimum(y, 0) + 1)  # first back through the ELU ...
 assert np.allclose(pull(g), dense_vjp(g_a, None, x, W, b)[1])  # ... then through dense
-print("dense_elu:", x.shape, "to", y.shape, "and g back to W:", pull(g).shape)
+print("dense, ELU:", x.shape, "to", y.shape, "and g back to W:", pull(g).shape)
 
 # %% [markdown]
 # ## How to test a VJP
@@ -541,7 +541,7 @@ assert verdicts[1:, :3].any(axis=0).all()  # each lie lets at least one wrong ru
 # by-products. The `state` is empty; tutorial 2 has one that is not.)
 
 # %%
-M = models.Classifier(features=3, classes=3, hidden=6, depth=2, dropout=0.0)  # 2 hidden layers
+M = models.MLP(features=3, classes=3, widths=(6, 6), dropout=0.0)  # 2 hidden layers
 theta, state = M.init(rng, np.float64)
 x, y = rng.normal(size=(20, 3)), np.eye(3)[rng.integers(3, size=20)]
 

@@ -24,8 +24,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from exercises import check
 
-from kegnet_np import losses, models, ops
-from kegnet_np.params import value_and_grad
+from kegnet_np import generator, losses, models, ops
+from kegnet_np.activations import elu
+from kegnet_np.autodiff import value_and_grad
 
 rng = np.random.default_rng(2)
 plt.rcParams.update({"figure.figsize": (6, 3.2), "figure.constrained_layout.use": True})
@@ -88,7 +89,7 @@ for D in (10, 100, 1000):
 # %%
 a = np.linspace(-4, 2, 301)
 figure, axes = plt.subplots(1, 2, sharex=True)
-axes[0].plot(a, ops.elu(a[:, None]), label="elu(a)")
+axes[0].plot(a, elu(a[:, None]), label="elu(a)")
 axes[0].plot(a, np.maximum(a, 0), "--", label="max(a, 0)")
 axes[1].plot(a, np.minimum(1, np.exp(a)))
 axes[1].plot(a, a > 0, "--")
@@ -105,7 +106,7 @@ axes[0].legend();
 
 # %%
 a = rng.normal(size=100_000)
-means = ops.elu(a[:, None]).mean(), np.maximum(a, 0).mean()
+means = elu(a[:, None]).mean(), np.maximum(a, 0).mean()
 print(f"mean output for a ~ N(0, 1): elu {means[0]:.2f}, max(a, 0) {means[1]:.2f}")
 assert 0 < means[0] < means[1] / 2
 
@@ -117,7 +118,7 @@ with np.errstate(over="raise"):
     except FloatingPointError:
         overflowed = True
     safe = np.where(large > 0, large, np.expm1(np.minimum(large, 0)))
-assert overflowed and safe.tolist() == [[800.0, -1.0]] == ops.elu(large).tolist()
+assert overflowed and safe.tolist() == [[800.0, -1.0]] == elu(large).tolist()
 
 # %% [markdown]
 # ## Dropout: a random mask
@@ -156,8 +157,8 @@ true = np.abs(g * m).max()
 print(f"largest slope {true:.1f}, by differences over 10,000: {noise > 1e4}")
 assert noise > 1e4 > 1000 * true
 
-M = models.Classifier(features=3, classes=2, hidden=50, depth=2, dropout=p)
-m = M.draw_masks([rng], batch=1000)[0]  # (depth, B, hidden); a generator for each network
+M = models.MLP(features=3, classes=2, widths=(50, 50), dropout=p)
+m = np.stack(M.draw_masks(rng, batch=1000))  # of each hidden layer (B, 50)
 assert np.unique(m).size == 2 and abs((m == 0).mean() - p) < 0.01
 
 # %% [markdown]
@@ -198,7 +199,7 @@ assert np.allclose(y, ops.batch_norm(x, gamma, beta))  # the package's
 def deviations(norm, layers=11, width=100):
     x, found = rng.normal(size=(500, width)), [1.0]
     for _ in range(layers):
-        x = ops.dense_elu(x, *init(width, width))
+        x = ops.dense(x, *init(width, width), elu)
         x = standardise(x)[0] if norm else x
         found.append(x.std(axis=0).mean())
     return np.array(found)
@@ -372,13 +373,13 @@ assert abs(running[40:, 1].mean() - true_variance) < 0.6
 # and one row may come alone.
 
 # %%
-G = models.generator(latent=10, classes=10, features=16)
+G = generator.generator(latent=10, classes=10, features=16)
 theta, state = G.init(rng, np.float64)
 p_G = G.layout.views(theta)  # the named arrays W0, b0, gamma0, ... of the flat vector
 
 
 def draw(n):
-    return models.generator_input(rng.normal(size=(n, 10)), np.eye(10)[rng.integers(10, size=n)])
+    return generator.generator_input(rng.normal(size=(n, 10)), np.eye(10)[rng.integers(10, size=n)])
 
 
 batch, gaps = draw(256), []
@@ -422,7 +423,7 @@ assert refused
 hidden = models.NormalisedMLP(20, 16, hidden=120, depth=2)  # G without its last batch-norm,
 p_hidden = hidden.layout.views(theta)  # which has no parameters: G's theta fits
 start = hidden.init(rng, np.float64)[1]  # its state
-M = models.Classifier(features=16, classes=10, depth=3, dropout=0.0)
+M = models.MLP(features=16, classes=10, widths=(100,) * 3, dropout=0.0)
 p_M = M.layout.views(M.init(rng, np.float64)[0])  # untrained; it only passes gradients back
 zy = draw(256)
 

@@ -30,8 +30,10 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import binomtest
 
 import data_loaders
-from kegnet_np import losses, models, plots, sampling, stages, train
-from kegnet_np.config import Config
+from kegnet_np import losses, metrics, models, sampling, teacher
+from kegnet_np.experiments import plots
+from kegnet_np.network import Network
+from kegnet_np.train import Schedule
 
 plt.rcParams.update({"font.size": 9, "figure.constrained_layout.use": True})
 
@@ -138,13 +140,13 @@ assert np.abs(data.x_test.mean(axis=0)).max() > 0.1
 # answer. It is 0 if every right answer has probability 1.
 
 # %%
-M = models.Classifier(data.features, data.classes)
-theta_0, _ = M.init(np.random.default_rng(0))  # (P,), before training
-logits = train.predict(M, theta_0, None, data.x_val)  # (N, K)
+model = models.MLP(data.features, data.classes)
+untrained = Network.random(model, np.random.default_rng(0))  # the model with parameters (P,)
+logits = untrained.predict(data.x_val)  # (N, K)
 y_val = sampling.one_hot(data.y_val, data.classes)
 loss_0 = losses.cross_entropy(logits, y_val)
-print(f"{M.layout.size:,} parameters; the loss before training: {loss_0:.2f}")
-assert not PEN or M.layout.size == 103_710
+print(f"{untrained.size:,} parameters; the loss before training: {loss_0:.2f}")
+assert not PEN or untrained.size == 103_710
 assert losses.softmax(logits).max() < 0.15  # every class has about the same probability
 
 # %% [markdown]
@@ -179,7 +181,7 @@ check("3.1", answer_3_1, is_loss_of_equals, "put p_k = 1/K into the loss")
 # %% [markdown]
 # ## Training
 #
-# `stages.teach` does what the command `kegnet teach` does: Adam, learning rate $10^{-3}$, batches
+# `teacher.teach` does what the command `kegnet teach` does: Adam, learning rate $10^{-3}$, batches
 # of 64 rows in random order, dropout 0.15. (Adam goes down the gradient with a step of its own for
 # every parameter; tutorial 7 writes it out.) After each epoch (one pass over the training rows) it
 # takes the accuracy on the validation rows, and in the end it gives the parameters of the best
@@ -189,9 +191,9 @@ check("3.1", answer_3_1, is_loss_of_equals, "put p_k = 1/K into the loss")
 # better one. **Here it is 30 epochs in all**, to save your time.
 
 # %%
-config = Config(dataset=data.name, teacher_epochs=30)
-M, training = stages.teach(config, data)
-theta_M = training.kept_theta[0]  # (P,): a stack of one network
+schedule = Schedule(lr=1e-3, batch=64, epochs=30, patience=20, min_epochs=100)
+rows, validation = (data.x_train, data.y_train), (data.x_val, data.y_val)
+M, training = teacher.teach(rows, validation, schedule=schedule)  # a network, and its history
 best = max(row["score"] for row in training.history)
 assert training.kept_score[0] == best
 assert not PEN or all(row["score"] > best - 0.02 for row in training.history[19:])
@@ -207,9 +209,8 @@ figure
 # on. In evaluation mode, with all units there, the loss on the same rows is much lower:
 
 # %%
-loss = losses.cross_entropy(
-    train.predict(M, theta_M, None, data.x_train), sampling.one_hot(data.y_train, data.classes)
-)
+y_train = sampling.one_hot(data.y_train, data.classes)
+loss = losses.cross_entropy(M.predict(data.x_train), y_train)
 print(f"dropout on: {training.history[-1]['loss']:.2f}, in evaluation: {loss:.2f}")
 assert loss < 0.75 * training.history[-1]["loss"]
 
@@ -220,7 +221,7 @@ assert loss < 0.75 * training.history[-1]["loss"]
 # $\sqrt{q(1-q)/N}$. A difference of less than two or three of those means little.
 
 # %%
-answers = {name: train.predict(M, theta_M, None, x) for name, x, _ in SPLITS}  # (N, K) each
+answers = {name: M.predict(x) for name, x, _ in SPLITS}  # (N, K) each
 right = {name: answers[name].argmax(axis=1) == y for name, _, y in SPLITS}
 share = {name: r.mean() for name, r in right.items()}
 error = {name: np.sqrt(q * (1 - q) / len(right[name])) for name, q in share.items()}
@@ -249,7 +250,7 @@ def other_way(x):
 
 backwards = other_way(data.x_test)
 assert np.allclose(other_way(backwards), data.x_test, atol=1e-3)  # twice: as it was
-share_backwards = train.accuracy(train.predict(M, theta_M, None, backwards), data.y_test)
+share_backwards = metrics.accuracy(M.predict(backwards), data.y_test)
 assert share_backwards < 0.5 * share["test"]
 
 # %%
@@ -392,9 +393,8 @@ if PEN:
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(6.4, 2.6))
 u = np.linspace(0.3, 1.6, 40)
-for name, least, logits, y in (
-    ("validation", known, answers["validation"], data.y_val), ("test", new, test, y_test)
-):  # fmt: skip
+ends = ("validation", known, answers["validation"], data.y_val), ("test", new, test, y_test)
+for name, least, logits, y in ends:
     (line,) = axes[0].plot(u, [L(v, logits, y) for v in u], label=name)
     axes[0].plot(least, L(least, logits, y), "o", color=line.get_color())
 axes[0].set(xlabel="u", ylabel="cross-entropy L(u)", ylim=(0, None))

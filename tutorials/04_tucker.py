@@ -27,8 +27,10 @@ import numpy as np
 from exercises import check
 
 import data_loaders
-from kegnet_np import models, ops, stages, train, tucker
-from kegnet_np.config import Config
+from kegnet_np import metrics, models, ops, teacher, tucker
+from kegnet_np.activations import elu
+from kegnet_np.network import Network
+from kegnet_np.train import Schedule
 
 plt.rcParams.update({"font.size": 9, "figure.constrained_layout.use": True})
 
@@ -148,7 +150,7 @@ assert np.allclose(np.abs(core), np.diag(sigma[:4]), atol=1e-6)
 # keep, and in multiplications. Here is one hidden layer of an untrained classifier.
 
 # %%
-M = models.Classifier(features=16, classes=10, hidden=100, depth=11)
+M = models.MLP(features=16, classes=10, widths=(100,) * 11)
 theta_0, _ = M.init(np.random.default_rng(0), np.float64)  # (P,)
 p_0 = M.layout.views(theta_0)  # its arrays by name
 x = np.random.default_rng(1).standard_normal((5, 100))  # (B, 100)
@@ -241,9 +243,9 @@ for name, (D, K) in SETS.items():
 
 # %%
 for D, K in SETS.values():
-    assert models.Classifier(D, K, depth=11).layout.size == count_M(D, K, 11)
+    assert models.MLP(D, K).layout.size == count_M(D, K, 11)
     for r in range(1, 101):
-        assert models.Classifier(D, K, depth=11, ranks=(r,)).layout.size == count_S(D, K, 11, r)
+        assert models.MLP(D, K, ranks=(r,)).layout.size == count_S(D, K, 11, r)
 counts = [[count_M(D, K, 11), *(count_S(D, K, 11, r) for r in (5, 10))] for D, K in SETS.values()]
 assert counts == [[102707, 12567, 24397], [103710, 12846, 24726], [105326, 13518, 25478]]
 
@@ -330,52 +332,50 @@ except (OSError, ValueError):
     print("Pendigits cannot be had here: the rest of this page runs on the embedded digits.")
 
 
-def accuracy(model, theta):
-    return float(train.accuracy(train.predict(model, theta, None, data.x_test), data.y_test))
+def accuracy(network):
+    return float(metrics.accuracy(network.predict(data.x_test), data.y_test))
 
 
 # %%
-thetas = []
-for seed in range(3):
-    M, training = stages.teach(Config(dataset=data.name, seed=seed, teacher_epochs=30), data)
-    thetas.append(training.kept_theta[0])  # (P,)
-teachers = np.array([accuracy(M, theta) for theta in thetas])  # (3,)
+rows, validation = (data.x_train, data.y_train), (data.x_val, data.y_val)
+schedule = Schedule(lr=1e-3, batch=64, epochs=30, patience=20, min_epochs=100)
+three = [teacher.teach(rows, validation, schedule=schedule, seed=s)[0] for s in range(3)]
+teachers = np.array([accuracy(M) for M in three])  # (3,)
 print("test accuracy:", np.round(teachers, 2))
 assert teachers.min() > 0.9
 
 # %% [markdown]
 # ## Error and accuracy against rank
 #
-# `tucker.compress` decomposes all twelve dense layers, keeps the biases, and gives the student's
-# model and parameters. Nothing is trained: this is the row "Tucker only" of the paper's table. We
-# want two numbers for each rank. One is the relative error over all weights,
+# `tucker.compress` decomposes all twelve dense layers, keeps the biases, and gives the student, a
+# network as its teacher is. Nothing is trained: this is the row "Tucker only" of the paper's table.
+# We want two numbers for each rank. One is the relative error over all weights,
 #
 # $$ e = \sqrt{\frac{\sum_l \lVert W_l - \hat W_l \rVert^2}{\sum_l \lVert W_l \rVert^2}} , $$
 #
 # where $\hat W_l$ is the cut matrix of layer $l$. The other is the accuracy on the test rows.
 
 # %%
-def plain_weights(theta):
-    return [M.layout.views(theta)[f"W{i}"] for i in range(12)]
+def plain_weights(M):
+    return [M.p[f"W{i}"] for i in range(12)]  # p: the arrays by name
 
 
-def cut_weights(theta, r):
+def cut_weights(M, r):
     """The matrices U_in core U_out of the twelve layers at rank r."""
-    student, theta_S = tucker.compress(M, theta, r)
-    q = student.layout.views(theta_S)
+    q = tucker.compress(M, r).p
     return [q[f"U_in{i}"] @ q[f"core{i}"] @ q[f"U_out{i}"] for i in range(12)]
 
 
-def relative_error(theta, r):
-    W = plain_weights(theta)
-    lost = [A - B for A, B in zip(W, cut_weights(theta, r), strict=True)]
+def relative_error(M, r):
+    W = plain_weights(M)
+    lost = [A - B for A, B in zip(W, cut_weights(M, r), strict=True)]
     return np.sqrt(sum(np.sum(A**2) for A in lost) / sum(np.sum(A**2) for A in W))
 
 
 # %%
 RANKS = (1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 100)
-error = np.array([[relative_error(theta, r) for r in RANKS] for theta in thetas])  # (3, 11)
-score = np.array([[accuracy(*tucker.compress(M, theta, r)) for r in RANKS] for theta in thetas])
+error = np.array([[relative_error(M, r) for r in RANKS] for M in three])  # (3, 11)
+score = np.array([[accuracy(tucker.compress(M, r)) for r in RANKS] for M in three])
 fig, axes = plt.subplots(1, 2, figsize=(6.2, 2.8))
 for s in range(3):
     axes[0].plot(RANKS, error[s], ".-", lw=1)
@@ -413,10 +413,10 @@ assert error[:, at_100].max() < 1e-4 and np.allclose(score[:, at_100], teachers,
 
 # %%
 for r in (5, 10, 100):
-    student, _ = tucker.compress(M, thetas[0], r)
-    print(f"rank {r:3}: the teacher is {M.layout.size / student.layout.size:.2f} times as large")
-W = plain_weights(thetas[0])[5].astype(np.float64)  # for the next exercise
-assert student.layout.size > 2 * M.layout.size
+    student = tucker.compress(three[0], r)
+    print(f"rank {r:3}: the teacher is {three[0].size / student.size:.2f} times as large")
+W = plain_weights(three[0])[5].astype(np.float64)  # for the next exercise
+assert student.size > 2 * three[0].size
 
 # %% [markdown]
 # **Exercise 4.3.** `W` is the sixth layer of the first teacher. What is the smallest rank at
@@ -457,14 +457,14 @@ assert error_of_cut(42) > 0.1  # the point of exercise 4.2: beyond here nothing 
 # has lifted a few values above the slope, and left the rest about where it was.
 
 # %%
-def spectrum(theta, i):
-    return np.linalg.svd(plain_weights(theta)[i], compute_uv=False)
+def spectrum(M, i):
+    return np.linalg.svd(plain_weights(M)[i], compute_uv=False)
 
 
-untrained = spectrum(M.init(np.random.default_rng(0))[0], 5)
+untrained = spectrum(Network.random(three[0].model, np.random.default_rng(0)), 5)
 fig, ax = plt.subplots(figsize=(5, 2.8))
 for i in (1, 4, 7, 10):
-    ax.plot(np.arange(1, 101), spectrum(thetas[0], i), lw=1, label=f"dense layer {i + 1}")
+    ax.plot(np.arange(1, 101), spectrum(three[0], i), lw=1, label=f"dense layer {i + 1}")
 ax.plot(np.arange(1, 101), untrained, color="0.6", lw=3, label="untrained", zorder=0)
 ax.axvline(10, color="0.4", ls=":", lw=1)
 ax.set(xlabel="number i of the singular value (dotted: 10)", ylabel="singular value $\\sigma_i$")
@@ -472,9 +472,9 @@ ax.legend(fontsize=8)
 plt.show()
 
 # %%
-for theta in thetas:
+for M in three:
     for i in range(1, 11):  # the hidden layers of 100 × 100
-        trained = spectrum(theta, i)
+        trained = spectrum(M, i)
         assert trained[0] > 1.3 * untrained[0]  # lifted
         assert 3 <= np.sum(trained > untrained[0]) <= 20  # a few
         assert np.abs(trained[20:] - untrained[20:]).max() < 0.2  # where they were
@@ -489,19 +489,19 @@ print(f"the untrained slope begins at {untrained[0]:.2f}")
 # at least a quarter of the sum of squares.
 
 # %%
-def keep(theta, chosen):
-    p = dict(M.layout.views(theta))
+def keep(M, chosen):
+    p = dict(M.p)
     for i in range(1, 11):
         U, sigma, Vt = np.linalg.svd(p[f"W{i}"])
         p[f"W{i}"] = (U[:, chosen] * sigma[chosen]) @ Vt[chosen]
-    return M.layout.pack(p)
+    return Network(M.model, M.model.layout.pack(p))
 
 
-top = np.array([accuracy(M, keep(theta, slice(0, 10))) for theta in thetas])
-others = np.array([accuracy(M, keep(theta, slice(10, 100))) for theta in thetas])
+top = np.array([accuracy(keep(M, slice(0, 10))) for M in three])
+others = np.array([accuracy(keep(M, slice(10, 100))) for M in three])
 print(f"accuracy: ten largest {top.mean():.2f}, other ninety {others.mean():.1f}")
 assert (top > teachers - 0.05).all() and (others < 0.25).all()
-squares = np.array([[spectrum(theta, i) ** 2 for i in range(1, 11)] for theta in thetas])
+squares = np.array([[spectrum(M, i) ** 2 for i in range(1, 11)] for M in three])
 assert (squares[..., 10:].sum(-1) > squares.sum(-1) / 4).all()
 
 # %% [markdown]
@@ -513,18 +513,18 @@ assert (squares[..., 10:].sum(-1) > squares.sum(-1) / 4).all()
 # $$ e_l = \frac{\lVert X_l (W_l - \hat W_l) \rVert}{\lVert X_l W_l \rVert} . $$
 
 # %%
-def errors_by_layer(theta, r):
+def errors_by_layer(M, r):
     """Relative error of each layer's weights, and of its products with real inputs."""
-    p, x, weights, felt = M.layout.views(theta), data.x_test, [], []
-    for i, W_hat in enumerate(cut_weights(theta, r)):
-        W = p[f"W{i}"]
+    x, weights, felt = data.x_test, [], []
+    for i, W_hat in enumerate(cut_weights(M, r)):
+        W = M.p[f"W{i}"]
         weights.append(np.linalg.norm(W - W_hat) / np.linalg.norm(W))
         felt.append(np.linalg.norm(x @ (W - W_hat)) / np.linalg.norm(x @ W))
-        x = ops.dense_elu(x, W, p[f"b{i}"])  # (N, 100), what the next layer gets
+        x = ops.dense(x, W, M.p[f"b{i}"], elu)  # (N, 100), what the next layer gets
     return weights, felt
 
 
-both = np.array([errors_by_layer(theta, 10) for theta in thetas])  # (3, 2, 12)
+both = np.array([errors_by_layer(M, 10) for M in three])  # (3, 2, 12)
 
 # %%
 fig, ax = plt.subplots(figsize=(5, 2.6))

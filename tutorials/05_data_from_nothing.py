@@ -23,16 +23,17 @@
 # Runs in about 55 seconds on one core.
 
 # %%
-from dataclasses import replace
-
 import matplotlib.pyplot as plt
 import numpy as np
 from exercises import check
 from scipy import stats
 
 import data_loaders
-from kegnet_np import fit, losses, models, params, plots, sampling, stages, train
-from kegnet_np.config import Config
+from kegnet_np import generator, losses, metrics, sampling, teacher, train
+from kegnet_np.autodiff import value_and_grad
+from kegnet_np.experiments import plots
+from kegnet_np.network import Network
+from kegnet_np.train import Schedule
 
 plt.rcParams.update({"font.size": 9, "figure.constrained_layout.use": True})
 
@@ -50,11 +51,10 @@ except (OSError, ValueError):
     data = data_loaders.load("digits")
     print("No Pendigits here: this runs on the embedded 8 × 8 images instead.")
 PEN = data.name == "pendigits"
-config = Config(dataset=data.name, teacher_epochs=30, generators=2)
-M, training = stages.teach(config, data)
-theta_M = training.kept_theta[0]  # (P,)
-p_M = M.layout.views(theta_M)
-accuracy = train.accuracy(train.predict(M, theta_M, None, data.x_test), data.y_test)
+THIRTY = Schedule(lr=1e-3, batch=64, epochs=30, patience=20, min_epochs=100)
+rows, validation = (data.x_train, data.y_train), (data.x_val, data.y_val)
+M, _ = teacher.teach(rows, validation, schedule=THIRTY)
+accuracy = metrics.accuracy(M.predict(data.x_test), data.y_test)
 print(f"{data.name}: the teacher gets {accuracy:.0%} of the test rows right")
 assert accuracy > 0.85
 
@@ -86,7 +86,7 @@ def gallery(rows, names, columns):
 
 
 # %%
-of_class = [data.x_train[data.y_train == k][:2] for k in range(M.classes)]
+of_class = [data.x_train[data.y_train == k][:2] for k in range(M.model.classes)]
 gallery(np.stack(of_class, axis=1), ["real", "real"], data.class_names)  # (2, K, D)
 
 # %% [markdown]
@@ -129,7 +129,7 @@ gallery(np.stack(of_class, axis=1), ["real", "real"], data.class_names)  # (2, K
 
 # %%
 rng = np.random.default_rng(0)
-Z, K = 10, M.classes
+Z, K = 10, M.model.classes
 sigma = np.sqrt(Z / 2)  # α = 1
 y, z = sampling.draw_y(rng, 50, K, float), sampling.draw_z(rng, 50, Z, float)
 
@@ -195,13 +195,13 @@ check("5.1", answer_5_1, is_laplace, "minus the logarithm, summed over Z, averag
 # thing that $G$ is told about the data. Here are both networks before any training:
 
 # %%
-G, D = models.generator(Z, K, data.features), models.decoder(data.features, Z)
+G, D = generator.generator(Z, K, data.features), generator.decoder(data.features, Z)
 (theta_G, state_G), (theta_D, state_D) = G.init(rng), D.init(rng)
 B = 500
 y, z = sampling.draw_y(rng, B, K), sampling.draw_z(rng, B, Z)  # (B, K), (B, Z)
-zy = models.generator_input(z, y)  # (B, Z + K)
+zy = generator.generator_input(z, y)  # (B, Z + K)
 x_hat, _ = G.apply(G.layout.views(theta_G), state_G, zy, train=True)  # (B, D)
-logits, _ = M.apply(p_M, None, x_hat)  # (B, K)
+logits = M.predict(x_hat)  # (B, K)
 z_hat, _ = D.apply(D.layout.views(theta_D), state_D, x_hat, train=True)  # (B, Z)
 l_cls, l_dec = losses.cross_entropy(logits, y), losses.reconstruction(z_hat, z)
 assert np.allclose(x_hat.mean(axis=0), 0, atol=1e-4)
@@ -213,13 +213,13 @@ assert l_cls > np.log(K) and l_dec > 0.9
 # class and $l_{cls} = \log K$. And if $D$ said 0 for every number of the code, $l_{dec}$ would be
 # the variance of $z$, which is 1. Read $l_{dec}$ as the share of the code that is *not* found.
 #
-# `train.extraction_loss` is the same in one function, ready for the gradient. Its parameters are
-# those of $G$ and $D$ in one flat vector. $M$ is not among them: the gradient flows *through* $M$
-# to $\hat x$, but no weight of $M$ moves.
+# `generator.extraction_loss` is the same in one function, ready for the gradient. Its parameters
+# are those of $G$ and $D$ in one flat vector. $M$ is not among them: the gradient flows *through*
+# $M$ to $\hat x$, but no weight of $M$ moves.
 
 # %%
-loss = train.extraction_loss(G, D, M, p_M, alpha=1.0)
-step = params.value_and_grad(loss, G.layout, D.layout)
+loss = generator.extraction_loss(G, D, M.model, M.p, alpha=1.0)  # M.p: its arrays by name
+step = value_and_grad(loss, G.layout, D.layout)
 theta = np.concatenate([theta_G, theta_D])
 value, gradient, (_, _, parts) = step(theta, state_G, state_D, y, z)
 assert np.isclose(value, l_cls + l_dec, rtol=1e-4)
@@ -228,7 +228,7 @@ assert gradient.shape == theta.shape == (G.layout.size + D.layout.size,)
 # %% [markdown]
 # ### Training
 #
-# The next cells are `stages.extract` of the package, written out, with one thing more. After
+# The next cells are `generator.extract` of the package, written out, with one thing more. After
 # every epoch of 100 steps they take a *score*: the share of the samples' variance that lies
 # inside the classes. Take from every row the mean of its class, and compare the variance that
 # remains with the variance of all. At a share of 0 every class is one point. At 1 all classes
@@ -237,7 +237,7 @@ assert gradient.shape == theta.shape == (G.layout.size + D.layout.size,)
 # %%
 wanted = np.arange(2000) % K  # what every generator is asked for: each class as often, ...
 codes = sampling.draw_z(np.random.default_rng(1), 2000, Z)  # ... with these codes
-asked = models.generator_input(codes, sampling.one_hot(wanted, K))  # (2000, Z + K)
+asked = generator.generator_input(codes, sampling.one_hot(wanted, K))  # (2000, Z + K)
 
 
 # %%
@@ -259,20 +259,22 @@ assert np.isclose(share_inside(real, real_y) + means.var(0).sum() / real.var(0).
 # **Here it is 1,200 steps of 128 samples with $10^{-3}$, and two generators.** They start from
 # different seeds and train side by side as a stack, each with a decoder of its own.
 
-
 # %%
+TWELVE = Schedule(lr=1e-3, batch=128, epochs=12)
+
+
 def samples(run):
     """What the generators of a training give, in evaluation mode: (S, 2000, D)."""
     P, Q = G.layout.size, G.state_layout.size  # theta and state hold G's part, then D's
-    return train.predict(G, run.theta[:, :P], run.state[:, :Q], asked)
+    return Network(G, run.theta[:, :P], run.state[:, :Q]).predict(asked)
 
 
-def fresh():
+def fresh(schedule=TWELVE):
     """Two untrained pairs of G and D: a stack of two."""
-    rngs = sampling.seeded(config.seed, "generators", 2)
+    rngs = sampling.seeded(2019, "generators", 2)
     pairs = [(G.init(rng), D.init(rng)) for rng in rngs]
     theta, state = (np.stack([np.concatenate([g[i], d[i]]) for g, d in pairs]) for i in (0, 1))
-    return fit.Training(theta, state, rngs, lr=1e-3)
+    return train.Training(theta, state, rngs, schedule)
 
 
 # %%
@@ -280,20 +282,18 @@ def score(run):
     return np.array([share_inside(x, wanted) for x in samples(run)])
 
 
-def learn(epochs=12, **settings):
+def learn(schedule=TWELVE, **settings):
     """Train both pairs; the settings are alpha, beta and teacher_dropout."""
-    run_epoch = train.extraction_epoch(G, D, M, theta_M, batch=128, steps=100, **settings)
-    schedule = fit.Schedule(lr=1e-3, batch=128, epochs=epochs)
-    return fit.fit(fresh(), run_epoch, schedule, name="generators", score=score)
+    run_epoch = generator.extraction_epoch(G, D, M, batch=128, steps=100, **settings)
+    return train.fit(fresh(schedule), run_epoch, score)
 
 
-one_epoch = replace(
-    config, generator_lr=1e-3, generator_batch=128, generator_epochs=1, generator_steps=100
-)
-assert np.array_equal(learn(epochs=1).theta, stages.extract(one_epoch, M, theta_M)[2].theta)
+one_epoch = Schedule(lr=1e-3, batch=128, epochs=1)
+_, _, run = generator.extract(M, generators=2, schedule=one_epoch)
+assert np.array_equal(learn(one_epoch).theta, run.theta)
 
 # %% [markdown]
-# The assertion: after one epoch, `learn` and `stages.extract` have the very same parameters. Now
+# The assertion: after one epoch, `learn` and `generator.extract` have the very same parameters. Now
 # the whole training.
 
 # %%
@@ -311,9 +311,9 @@ figure
 # %%
 run = runs["α = 1"]
 x_hat = samples(run)  # (2, 2000, D)
-named = train.predict(M, theta_M, None, x_hat).argmax(axis=-1)  # (2, 2000)
+named = M.predict(x_hat).argmax(axis=-1)  # (2, 2000)
 P, Q = G.layout.size, G.state_layout.size
-z_hat = train.predict(D, run.theta[:, P:], run.state[:, Q:], x_hat)  # (2, 2000, Z)
+z_hat = Network(D, run.theta[:, P:], run.state[:, Q:]).predict(x_hat)  # (2, 2000, Z)
 print(f"M gives {np.mean(named == wanted):.1%} of them the class asked for")
 print(f"l_dec on them: {losses.reconstruction(z_hat[0], codes):.2f}")
 assert np.mean(named == wanted) > 0.99
@@ -586,7 +586,7 @@ t = np.linspace(0, 1, 8)[:, None]
 
 def walk(run, start, end):
     """G of the first generator along the line between two inputs (Z + K,): (8, D)."""
-    return train.predict(G, run.theta[0, :P], run.state[0, :Q], (1 - t) * start + t * end)
+    return Network(G, run.theta[0, :P], run.state[0, :Q]).predict((1 - t) * start + t * end)
 
 
 def ends(i):
@@ -607,9 +607,7 @@ def length(x):
 
 walks = {name: [walk(runs[name], *ends(i)) for i in range(100)] for name in ("α = 1", "α = 0")}
 long, short = (np.mean([length(x) for x in walks[name]]) for name in walks)
-kept = [
-    train.predict(M, theta_M, None, walks["α = 1"][i]).argmax(1) == wanted[i] for i in range(100)
-]
+kept = [M.predict(x).argmax(1) == y for x, y in zip(walks["α = 1"], wanted, strict=False)]
 print(f"α = 1: {np.mean(kept):.0%} of the steps of 100 walks keep their class")
 print(f"mean length of a walk: α = 1 {long:.1f}, α = 0 {short:.1f}")
 assert np.mean(kept) > 0.98 and short < 0.9 * long
@@ -636,8 +634,8 @@ runs[DROPPED] = learn(alpha=1.0, teacher_dropout=True)
 
 def thinned_loss(x):
     """l_cls of samples for `asked` with M's dropout on, a new mask for every sample."""
-    masks = M.draw_masks([np.random.default_rng(0)], len(x))[0]  # (depth, 2000, hidden)
-    logits, _ = M.apply(p_M, None, x, train=True, masks=masks)
+    masks = M.model.draw_masks(np.random.default_rng(0), len(x))  # of each layer (2000, 100)
+    logits, _ = M.model.apply(M.p, None, x, train=True, masks=masks)
     return losses.cross_entropy(logits, sampling.one_hot(wanted, K))
 
 
@@ -682,7 +680,7 @@ plt.show()
 made = np.concatenate([distance[name] for name in runs])
 assert made.min() > (3 if PEN else 1.5) * distance["real test rows"][0]
 assert made.min() > 0.75 * distance["normal noise"][0]
-assert losses.softmax(train.predict(M, theta_M, None, x_hat)).max(axis=-1).mean() > 0.98
+assert losses.softmax(M.predict(x_hat)).max(axis=-1).mean() > 0.98
 
 # %% [markdown]
 # The samples are far from the data, whatever the setting, and about as far as noise. $M$ names
@@ -739,26 +737,22 @@ check("5.3", answer_5_3, is_prior, "what is the batch's mean of x², feature by 
 
 # %%
 digits = data_loaders.load("digits")
-config = Config(
-    teacher_epochs=30, generators=1, generator_lr=1e-3, generator_batch=128, generator_epochs=10
-)
-M_8, training = stages.teach(config, digits)
-theta_8 = training.kept_theta[0]
-G_8, _, run = stages.extract(config, M_8, theta_8)
+rows, validation = (digits.x_train, digits.y_train), (digits.x_val, digits.y_val)
+M_8, _ = teacher.teach(rows, validation, schedule=THIRTY)
+G_8, _, _ = generator.extract(M_8, generators=1, schedule=Schedule(1e-3, 128, 10))
 
 
 # %%
 def images(zy):
     """Inputs (R, C, Z + K) of the generator as grey levels (R, C, 8, 8)."""
-    theta, state = run.theta[0, : G_8.layout.size], run.state[0, : G_8.state_layout.size]
-    x = train.predict(G_8, theta, state, zy.reshape(-1, zy.shape[-1]).astype(np.float32))
+    x = G_8.member(0).predict(zy.reshape(-1, zy.shape[-1]).astype(np.float32))
     return (x * digits.scale + digits.mean).reshape(*zy.shape[:2], 8, 8)
 
 
 # %%
 eye, C = np.eye(10), 7
 z = np.tile(sampling.draw_z(np.random.default_rng(5), C, Z), (10, 1, 1))  # a code for each column
-made = images(models.generator_input(z, np.repeat(eye[:, None], C, axis=1)))  # (10, C, 8, 8)
+made = images(generator.generator_input(z, np.repeat(eye[:, None], C, axis=1)))  # (10, C, 8, 8)
 same_code, same_class = np.abs(np.diff(made, axis=0)).mean(), np.abs(np.diff(made, axis=1)).mean()
 assert same_code < same_class  # mean difference of a pixel: down a column, along a row
 first = [digits.x_train[digits.y_train == k][0] * digits.scale + digits.mean for k in range(10)]
@@ -780,9 +774,9 @@ figure
 # %%
 y = (1 - t) * eye[1] + t * eye[7]  # (8, K)
 z = np.repeat(sampling.draw_z(np.random.default_rng(6), 4, Z)[:, None], 8, axis=1)  # (4, 8, Z)
-path = images(models.generator_input(z, np.tile(y, (4, 1, 1))))  # (4, 8, 8, 8)
+path = images(generator.generator_input(z, np.tile(y, (4, 1, 1))))  # (4, 8, 8, 8)
 x = ((path.reshape(-1, 64) - digits.mean) / digits.scale).astype(np.float32)
-p = losses.softmax(train.predict(M_8, theta_8, None, x)).reshape(4, 8, 10)
+p = losses.softmax(M_8.predict(x)).reshape(4, 8, 10)
 assert p[:, 0, 1].min() > 0.8 and p[:, -1, 7].min() > 0.8
 plots.image_grid(np.clip(path, 0, 16), [f"z {i + 1}" for i in range(4)], steps, "from 1 to 7")
 

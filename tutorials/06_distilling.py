@@ -20,11 +20,10 @@
 # **What you need.** Tutorials 3 (softmax, cross-entropy), 4 (the Tucker form) and 5 (the
 # generator). Covariance and its eigenvectors.
 #
-# Runs in about 60 seconds on one core.
+# Runs in about 75 seconds on one core.
 
 # %%
 import itertools
-from dataclasses import replace
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -33,8 +32,10 @@ from exercises import check
 from scipy.special import xlogy
 
 import data_loaders
-from kegnet_np import diagnose, experiment, losses, sampling, stages, train, tucker
-from kegnet_np.protocols import make_config
+from kegnet_np import generator, losses, metrics, sampling, student, teacher, tucker
+from kegnet_np.experiments import settings
+from kegnet_np.experiments.text import to_text
+from kegnet_np.probes.samples import MEASURES, describe
 
 # %%
 plt.rcParams.update({"font.size": 9, "figure.constrained_layout.use": True})
@@ -57,15 +58,16 @@ except (OSError, ValueError):
 PEN = data.name == "pendigits"
 
 # %%
-config = make_config({
+config = settings.make({
     "dataset": data.name, "protocol": "fair", "teacher_epochs": 30,
     "generators": 4, "generator_lr": 1e-3, "generator_batch": 128, "generator_epochs": 10,
     "students": 3, "student_epochs": 15, "noise_epochs": 15, "pool_per_generator": 1600,
-})  # fmt: skip
-pool = config.generators * config.pool_per_generator  # samples in an epoch of a student
-assert config.student_epochs * pool / config.student_batch == 1500
-assert config.noise_epochs * config.noise_pool / config.student_batch == 1500  # real rows, too
-assert config.generator_epochs * config.generator_steps == 1000
+})
+for_teacher, for_generators = config.teach.arguments(), config.extract.arguments()
+for_students = config.distill.arguments()  # of `student.distill`: see its docstring
+epochs, batch = for_students["schedule"].epochs, for_students["schedule"].batch
+assert epochs * for_students["pool"] / batch == 1500
+assert for_generators["schedule"].epochs * for_generators["steps"] == 1000
 
 # %% [markdown]
 # A teacher $M$ learns from real rows and their labels. Its generators learn from $M$ alone, as in
@@ -77,23 +79,19 @@ assert config.generator_epochs * config.generator_steps == 1000
 # %%
 def prepare(seed):
     """A teacher, a sampler of its generators, and its Tucker form, for a seed."""
-    own = replace(config, seed=seed)
-    M, training = stages.teach(own, data)
-    theta_M = training.kept_theta[0]  # (P,)
-    G, _, run = stages.extract(own, M, theta_M)  # four generators, four decoders
-    P, Q = G.layout.size, G.state_layout.size  # theta and state hold G's part, then D's
-    kegnet = sampling.generated(G, run.kept_theta[:, :P], run.kept_state[:, :Q], own.latent)
-    S, theta_0 = tucker.compress(M, theta_M, 5)  # (P',)
-    last = run.history[-own.generators :]
-    return SimpleNamespace(config=own, M=M, theta_M=theta_M, S=S, theta_0=theta_0,
-                           kegnet=kegnet, last=last)  # fmt: skip
+    rows, validation = (data.x_train, data.y_train), (data.x_val, data.y_val)
+    M, _ = teacher.teach(rows, validation, **for_teacher, seed=seed)
+    G, _, run = generator.extract(M, **for_generators, seed=seed)  # four, with four decoders
+    kegnet = generator.generated(G, latent=10)
+    S = tucker.compress(M, ranks=5)  # where the students will start
+    last = run.history[-4:]
+    return SimpleNamespace(seed=seed, M=M, S=S, kegnet=kegnet, last=last)
 
 
 # %%
 teachers = [prepare(2019), prepare(2020)]
 first = teachers[0]
-M, S = first.M, first.S  # the models are the same for both teachers, the parameters are not
-D, real = M.features, data.x_train
+D, real = data.features, data.x_train
 
 # %% [markdown]
 # Two measures will follow us. **Accuracy** is the share of test rows to which a network gives their
@@ -102,22 +100,22 @@ D, real = M.features, data.x_train
 
 
 # %%
-def answers(model, theta, x):
-    """Class numbers: (..., N) for theta (..., P) and x (N, D)."""
-    return train.predict(model, theta, None, x).argmax(-1)
+def answers(network, x):
+    """Class numbers (N,) for x (N, D); of a stack of students (S, N)."""
+    return network.predict(x).argmax(-1)
 
 
 # %% tags=["varies"]
 for t in teachers:
-    t.of_M, of_S = answers(M, t.theta_M, data.x_test), answers(S, t.theta_0, data.x_test)
+    t.of_M, of_S = answers(t.M, data.x_test), answers(t.S, data.x_test)
     right, tucker_right = np.mean(t.of_M == data.y_test), np.mean(of_S == data.y_test)
     l_cls, l_dec = (np.mean([row[key] for row in t.last]) for key in ("cls_loss", "dec_loss"))
-    print(f"teacher {t.config.seed}: {right:.2f} right, its Tucker form {tucker_right:.2f}")
+    print(f"teacher {t.seed}: {right:.2f} right, its Tucker form {tucker_right:.2f}")
     print(f"   its generators: l_cls {l_cls:.3f}, l_dec {l_dec:.3f}")
     assert right > 0.9 and np.mean(of_S == t.of_M) < (0.8 if PEN else 0.95)
     assert l_cls < 0.05 and l_dec < 0.1
-print(f"parameters: M {M.layout.size:,}, S {S.layout.size:,}")
-assert S.layout.size < M.layout.size / (8 if PEN else 4)
+print(f"parameters: M {first.M.size:,}, S {first.S.size:,}")
+assert first.S.size < first.M.size / (8 if PEN else 4)
 
 # %% [markdown]
 # The Tucker forms have forgotten much. The generators' losses are as low as one could wish: $M$
@@ -147,8 +145,7 @@ assert S.layout.size < M.layout.size / (8 if PEN else 4)
 
 # %% tags=["varies"]
 noise = np.random.default_rng(6).standard_normal((1000, D)).astype(np.float32)
-logits_M = train.predict(M, first.theta_M, None, noise)  # (N, K)
-logits_S = train.predict(S, first.theta_0, None, noise)
+logits_M, logits_S = first.M.predict(noise), first.S.predict(noise)  # (N, K) each
 p = losses.softmax(logits_M).astype(np.float64)  # (N, K)
 entropy = -xlogy(p, p).sum(axis=1).mean()  # xlogy(p, p) = p log p, and 0 at p = 0
 print(f"entropy of M's answers to noise: {entropy:.2f}")
@@ -224,46 +221,54 @@ for t in teachers:
 assert not set(map(bytes, real)) & set(map(bytes, data.x_val))
 
 # %% [markdown]
-# `stages.distill` trains a stack of three students, with random numbers of their own each. After
+# `student.distill` trains a stack of three students, with random numbers of their own each. After
 # every epoch of 100 updates it measures their agreement with $M$ on samples of their kind that were
 # held out from training. (Of the real rows those are the validation rows.) Here this score is only
 # noted down. Under the paper's protocol it chooses the epoch that is kept.
 
 
 # %%
-def distil(t, name, source, student=S, start=None):
-    start = t.theta_0 if start is None else start
-    return stages.distill(t.config, name, M, t.theta_M, student, start, source)
+def distil(t, name, samples, start=None, **other):
+    """Three students, a stack, and their training; the name seeds their random numbers."""
+    own = for_students | other
+    return student.distill(t.M, start or t.S, samples, **own, seed=t.seed, purpose=name)
 
 
 for t in teachers:
-    sources = t.samplers | {"real": (real, data.x_val)}  # to train on, and to score an epoch on
-    t.runs = {name: distil(t, name, source) for name, source in sources.items()}
-    t.stacks = {"tucker": t.theta_0[None]} | {name: r.kept_theta for name, r in t.runs.items()}
+    made = {name: distil(t, name, f) for name, f in t.samplers.items() if name != "real"}
+    made["real"] = distil(t, "real", real, held_out=data.x_val)
+    t.runs = {name: training for name, (_, training) in made.items()}
+    t.stacks = {"tucker": t.S.stack()} | {name: students for name, (students, _) in made.items()}
 
 # %% [markdown]
 # The rows of the paper's table, and the ceiling, for both teachers. "tucker" is the Tucker form,
 # untrained; the other students have the names of their inputs:
 
-# %% tags=["varies"]
+# %%
+def percent(shares):
+    spread = f" ± {100 * shares.std(ddof=1):.2f}" if len(shares) > 1 else ""
+    return f"{100 * shares.mean():.2f}{spread}"
+
+
 for t in teachers:
-    t.test = data.x_test, data.y_test, t.of_M
-    t.scores = {"teacher": stages.evaluate(M, t.theta_M[None], *t.test)}
-    t.scores |= {name: stages.evaluate(S, stack, *t.test) for name, stack in t.stacks.items()}
-table = [["test accuracy, %", *(f"teacher {t.config.seed}" for t in teachers)]]
-for name in first.scores:
-    table.append([name, *(experiment.percent(t.scores[name]["accuracy"]) for t in teachers)])
-print(experiment.to_text(table))
+    logits = {"teacher": t.M.stack().predict(data.x_test)}  # (S, N, K), S = 1
+    logits |= {name: stack.predict(data.x_test) for name, stack in t.stacks.items()}
+    t.right = {name: metrics.accuracy(a, data.y_test) for name, a in logits.items()}  # (S,) each
+    t.agreement = {name: metrics.accuracy(a, t.of_M) for name, a in logits.items()}
+
+# %% tags=["varies"]
+table = [["test accuracy, %", *(f"teacher {t.seed}" for t in teachers)]]
+table += [[name, *(percent(t.right[name]) for t in teachers)] for name in first.right]
+print(to_text(table))
 
 # %%
 for t in teachers:
-    t.accuracy = {name: s["accuracy"]["mean"] for name, s in t.scores.items()}
-    a = t.accuracy
+    a = t.accuracy = {name: right.mean() for name, right in t.right.items()}
     assert a["tucker"] < min(a["uniform"], a["normal"], a["kegnet"])
     assert max(a["uniform"], a["normal"], a["kegnet"]) < a["real"] < a["teacher"] + 0.02
     assert a["real"] > a["teacher"] - 0.05
 apart = [abs(first.accuracy[n] - teachers[1].accuracy[n]) for n in first.runs]
-spread = [t.scores[n]["accuracy"]["sd"] for t in teachers for n in t.runs]
+spread = [t.right[n].std(ddof=1) for t in teachers for n in t.runs]
 assert not PEN or max(apart) > max(spread)
 
 # %% [markdown]
@@ -271,15 +276,16 @@ assert not PEN or max(apart) > max(spread)
 # inputs repair nearly all of it, with no label.
 #
 # **And noise against KegNet's samples? One teacher is no evidence.** On the machine that made this
-# page, noise is ahead of KegNet's samples by far for the first teacher, and behind for the second.
-# Who looks at one teacher can find the one or the other. The ± is no help. It is the spread of
-# three students of the *same* teacher, and the two columns can differ by more than any of these
-# spreads.
+# page, KegNet's samples are behind both kinds of noise for the second teacher, and between them for
+# the first. On another machine, with the same seeds, they were far behind for the first and far
+# ahead for the second. Who looks at one teacher can find the one or the other. The ± is no help. It
+# is the spread of three students of the *same* teacher, and the two columns can differ by more than
+# any of these spreads.
 #
 # What is needed is many teachers, and the *difference* of two kinds of inputs for the same teacher,
-# with an interval over teachers. `results/fair.md` in the repository has it for three teachers,
+# with an interval over teachers. `docs/results.md` in the repository has it for three teachers,
 # three data sets and the full schedule. There, noise is ahead of KegNet's samples on every set.
-# Real inputs are ahead of both, or equal. The README, "What we found", says which of it is certain.
+# Real inputs are ahead of both, or equal. The text beside it says which of that is certain.
 # The paper's own table has another order. It also has other budgets, and selects the epoch on real
 # validation rows.
 #
@@ -333,8 +339,8 @@ for t, (left, right) in zip(teachers, axes, strict=True):
     for i, (name, run) in enumerate(t.runs.items()):
         own = np.reshape([row["score"] for row in run.history], (-1, 3))  # epochs, students
         left.plot(100 * np.arange(1, len(own) + 1), own, color=f"C{i}", lw=1)
-        right.plot([i] * 3, t.scores[name]["agreement"]["values"], f"C{i}o", alpha=0.7)
-    left.set_ylabel(f"agreement with M\n(teacher {t.config.seed})")
+        right.plot([i] * 3, t.agreement[name], f"C{i}o", alpha=0.7)
+    left.set_ylabel(f"agreement with M\n(teacher {t.seed})")
 axes[0, 0].set_title("on held-out samples of its own kind", size=9)
 axes[0, 1].set_title("on real test rows", size=9)
 axes[1, 0].set_xlabel("updates")
@@ -356,7 +362,7 @@ for t in teachers:
     t.held_out = x | {"real": data.x_val, "test": data.x_test}
     t.agrees = {}  # t.agrees[student][inputs]
     for name, stack in t.stacks.items():
-        same = {k: answers(S, stack, x) == answers(M, t.theta_M, x) for k, x in t.held_out.items()}
+        same = {k: answers(stack, x) == answers(t.M, x) for k, x in t.held_out.items()}
         t.agrees[name] = {k: np.mean(rows) for k, rows in same.items()}
 
 # %%
@@ -394,19 +400,18 @@ for t in teachers:
 
 # %%
 for t in teachers:
-    S_10, start = tucker.compress(M, t.theta_M, 10)
-    run = distil(t, "kegnet", t.kegnet, S_10, start)
+    start = tucker.compress(t.M, ranks=10)
+    students, _ = distil(t, "kegnet", t.kegnet, start)
     t.at_10 = {}  # agreement on KegNet's samples and on test rows
-    for name, stack in (("before", start[None]), ("after", run.kept_theta)):
-        same = [answers(S_10, stack, x) == answers(M, t.theta_M, x)
-                for x in (t.held_out["kegnet"], data.x_test)]  # fmt: skip
+    for name, stack in (("before", start), ("after", students)):
+        same = [answers(stack, x) == answers(t.M, x) for x in (t.held_out["kegnet"], data.x_test)]
         t.at_10[name] = [np.mean(rows) for rows in same]
 
 # %% tags=["varies"]
 print("rank 10, agreement    KegNet's samples   test rows")
 for t in teachers:
     for name, (on_own, on_test) in t.at_10.items():
-        print(f"teacher {t.config.seed}, {name:7}{on_own:16.3f}{on_test:12.3f}")
+        print(f"teacher {t.seed}, {name:7}{on_own:16.3f}{on_test:12.3f}")
     before, after = t.at_10["before"], t.at_10["after"]
     assert before[0] > 0.97 and after[0] > 0.98 and after[0] > before[0] - 0.01
     assert after[1] < before[1] - (0.02 if PEN else 0)
@@ -417,7 +422,7 @@ for t in teachers:
 #
 # ## What the samples lack
 #
-# `diagnose.describe` measures samples $x$ beside real rows:
+# `probes.samples.describe` measures samples $x$ beside real rows:
 #
 # - **confidence**: the mean of $M$'s largest probability;
 # - **ambiguous**: the share of samples where that is below 0.9, so a boundary of $M$ is near;
@@ -434,9 +439,9 @@ for t in teachers:
 # %% tags=["varies"]
 for t in teachers:
     some = {name: f(sampling.seeded(7, name)[0], 4000) for name, f in t.samplers.items()}
-    t.found = {n: diagnose.describe(x, M, t.theta_M, data.x_test) for n, x in some.items()}
-lines = [[key, *(f"{d[key]:.2f}" for d in first.found.values())] for key in diagnose.MEASURES]
-print(experiment.to_text([["", *first.found], *lines]))
+    t.found = {n: describe(x, t.M, data.x_test) for n, x in some.items()}
+lines = [[key, *(f"{d[key]:.2f}" for d in first.found.values())] for key in MEASURES]
+print(to_text([["", *first.found], *lines]))
 
 # %%
 for t in teachers:
@@ -464,7 +469,7 @@ for t in teachers:
 # and in those few a new real row finds another one near. KegNet's samples have weaker correlations,
 # and not the real ones. They fill more dimensions, and come hardly nearer to real rows than noise.
 #
-# `results/samples.md` has this table for three teachers and three sets. (On Shuttle it looks
+# `docs/results.md` has this table for three teachers and three sets. (On Shuttle it looks
 # different: there $M$ is unsure of many of KegNet's samples.) Beside it stands what became of
 # students on Pendigits when one property was changed: real inputs without any row that $M$ is
 # unsure of teach about as much as all real inputs. That speaks against the boundaries.
@@ -491,16 +496,16 @@ def coloured(rng, n):
 
 
 x = coloured(np.random.default_rng(0), 4000)
-like = diagnose.describe(x, M, first.theta_M, data.x_test)["likeness"]
+like = describe(x, first.M, data.x_test)["likeness"]
 print(f"likeness of its correlations {like:.2f}")
 assert like > 0.9
 
 # %% tags=["varies"]
 for t in teachers:
-    run = distil(t, "coloured", coloured)
-    score = stages.evaluate(S, run.kept_theta, *t.test)["accuracy"]["mean"]
+    students, _ = distil(t, "coloured", coloured)
+    score = metrics.accuracy(students.predict(data.x_test), data.y_test).mean()
     low, high = t.accuracy["normal"], t.accuracy["real"]
-    print(f"teacher {t.config.seed}: normal {low:.2f}, coloured {score:.2f}, real {high:.2f}")
+    print(f"teacher {t.seed}: normal {low:.2f}, coloured {score:.2f}, real {high:.2f}")
     print(f"   coloured noise closes {(score - low) / (high - low):.0%} of the gap")
     assert not PEN or low + 0.02 < score < high
 
@@ -523,7 +528,7 @@ def is_apart(sampler):
     x = sampler(np.random.default_rng(0), 3000)
     kept = all(np.isin(x[:, i], real[:, i]).all() for i in range(D))
     same = np.abs(x.mean(axis=0) - real.mean(axis=0)).max() < 0.1
-    tied = diagnose.describe(x, M, first.theta_M, data.x_test)["correlation"]
+    tied = describe(x, first.M, data.x_test)["correlation"]
     return x.shape == (3000, D) and kept and same and tied < 0.03
 
 
@@ -538,7 +543,7 @@ check("6.3", answer_6_3, is_apart, "n row numbers for each of the D columns")
 #     return real[rows, np.arange(D)]
 # ```
 #
-# Train on it with `distil(first, "apart", answer_6_3)`. `results/samples.md` has the outcome for
+# Train on it with `distil(first, "apart", answer_6_3)`. `docs/results.md` has the outcome for
 # three teachers: such inputs, although every single number in them is real, are hardly better than
 # noise.
 #
@@ -569,7 +574,7 @@ def regions(ax, classes, corners):
     """Pale areas, a colour for each class."""
     image = classes.reshape(int(len(classes) ** 0.5), -1)
     ax.imshow(image, cmap="tab10", vmin=-0.5, vmax=9.5, alpha=0.45, origin="lower",
-              extent=corners, interpolation="nearest")  # fmt: skip
+              extent=corners, interpolation="nearest")
     ax.set(xlim=corners[:2], ylim=corners[2:])
 
 
@@ -580,7 +585,7 @@ x, corners = plane(o, u, v, 6 if PEN else 10)
 assert abs(u @ v) < 1e-5 and np.isclose(u @ u, 1, atol=1e-4)
 
 # %%
-background = answers(M, first.theta_M, x)
+background = answers(first.M, x)
 inside = {}  # the share of the samples' variance that lies in the plane
 figure, axes = plt.subplots(1, 3, figsize=(6.4, 2.7), sharey=True)
 for ax, name in zip(axes, ("real", "normal", "kegnet"), strict=True):
@@ -607,8 +612,8 @@ assert abs(inside["normal"] - 2 / D) < 0.03
 # and the student on real inputs get right, and cut along the plane through them.
 
 # %%
-student = {name: first.stacks[name][0] for name in ("real", "normal", "kegnet")}
-good = (first.of_M == data.y_test) & (answers(S, student["real"], data.x_test) == data.y_test)
+one = {name: first.stacks[name].member(0) for name in ("real", "normal", "kegnet")}
+good = (first.of_M == data.y_test) & (answers(one["real"], data.x_test) == data.y_test)
 three = [np.flatnonzero(good & (data.y_test == k))[0] for k in (0, 4, 7)]
 x_0, x_1, x_2 = data.x_test[three]
 o = (x_0 + x_1 + x_2) / 3
@@ -623,9 +628,9 @@ assert np.allclose(o + triangle[2, 0] * u + triangle[2, 1] * v, x_2, atol=1e-4)
 
 # %%
 figure, axes = plt.subplots(2, 2, figsize=(6.2, 6.4), sharex=True, sharey=True)
-of_plane = answers(M, first.theta_M, x)
-for ax, name in zip(axes.flat, ("M", *student), strict=True):
-    classes = of_plane if name == "M" else answers(S, student[name], x)
+of_plane = answers(first.M, x)
+for ax, name in zip(axes.flat, ("M", *one), strict=True):
+    classes = of_plane if name == "M" else answers(one[name], x)
     regions(ax, classes, corners)
     other = (classes != of_plane).astype(float).reshape(160, 160)
     if name != "M":
@@ -651,7 +656,7 @@ plt.show()
 
 # %%
 places = {"at a row": (1, 0, 0), "amid two": (0.5, 0.5, 0), "amid three": (1 / 3, 1 / 3, 1 / 3),
-          "beyond": (1, 1, -1)}  # fmt: skip
+          "beyond": (1, 1, -1)}
 for t in teachers:
     i = np.random.default_rng(9).integers(len(data.x_test), size=(1500, 3))
     i = i[[len(set(classes)) == 3 for classes in t.of_M[i]]]
@@ -659,16 +664,16 @@ for t in teachers:
     t.at = {name: [] for name in t.stacks}
     for weights in places.values():
         x = np.tensordot(weights, data.x_test[i], (0, 1)).astype(np.float32)  # (N, D)
-        of_M = answers(M, t.theta_M, x)
+        of_M = answers(t.M, x)
         for name, stack in t.stacks.items():
-            t.at[name].append(np.mean(answers(S, stack, x) == of_M))
+            t.at[name].append(np.mean(answers(stack, x) == of_M))
 
 # %% tags=["varies"]
 lines = [
-    [f"{t.config.seed}, {name}", *(f"{share:.2f}" for share in t.at[name])]
+    [f"{t.seed}, {name}", *(f"{share:.2f}" for share in t.at[name])]
     for t in teachers for name in t.runs
-]  # fmt: skip
-print(experiment.to_text([["student on", *places], *lines]))
+]
+print(to_text([["student on", *places], *lines]))
 
 # %%
 for t in teachers:

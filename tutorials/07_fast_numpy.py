@@ -33,18 +33,19 @@ from autograd import core, make_vjp, tracer, util, value_and_grad
 from exercises import check
 from threadpoolctl import threadpool_limits
 
-from kegnet_np import fit, losses, models, ops, params, tucker
+from kegnet_np import autodiff, losses, models, ops, train, tucker
+from kegnet_np.activations import elu
+from kegnet_np.network import Network
 from kegnet_np.optim import Adam
-from kegnet_np.registry import REGISTRY, make_primitive
 
 # %% [markdown]
 # Two settings come first, because they hold for everything that is compared. The matrix library may
-# use one thread: for small matrices more threads cost time. And `fit.hold_heap` lets the C library
-# keep freed memory, where it would hand it back and ask for it again in every step.
+# use one thread: for small matrices more threads cost time. And `train.hold_heap` lets the C
+# library keep freed memory, where it would hand it back and ask for it again in every step.
 
 # %%
 threadpool_limits(1, user_api="blas")
-fit.hold_heap()
+train.hold_heap()
 plt.rcParams.update({"font.size": 9, "figure.constrained_layout.use": True})
 
 # %% [markdown]
@@ -108,12 +109,11 @@ assert 0.5 < faster["A again"] < 2
 # The network is the paper's classifier: $D = 16$, eleven hidden layers of 100, $K = 10$. A batch
 # has $B = 64$ rows, the loss is KL to given probabilities, and dropout is off, so that we can
 # compare results. The plain style has a list of layers, a layer is a list of arrays, and every
-# operation is one of autograd's. `REGISTRY` holds this *reference* form of each operation of the
-# package.
+# operation is one of autograd's. `autodiff.REGISTRY` holds this *reference* form of each operation
+# of the package. `dense` is a layer, and takes its activation as the last argument.
 
 # %%
-M = models.Classifier(16, 10, dropout=0.0)
-theta, _ = M.init(rng)  # (P,), float32
+M = Network.random(models.MLP(16, 10, dropout=0.0), rng)  # its theta: (P,), float32
 x = rng.standard_normal((64, 16), np.float32)  # (B, D)
 target = losses.softmax(rng.standard_normal((64, 10), np.float32))  # (B, K)
 
@@ -122,19 +122,14 @@ def as_layers(p, names=("W", "b")):
     return [[p[f"{name}{i}"] for name in names] for i in range(12)]
 
 
-def network(dense, elu, layers, x):
-    for layer in layers[:-1]:
-        x = elu(dense(x, *layer))
-    return dense(x, *layers[-1])
-
-
 # %%
-reference = {name: REGISTRY[name].reference for name in ("dense", "elu", "tucker_dense", "kl")}
+reference = {name: op.reference for name, op in autodiff.REGISTRY.items()}
 
 
-def plain_loss(layers, x, target, dense="dense"):
-    logits = network(reference[dense], reference["elu"], layers, x)
-    return reference["kl"](logits, target)
+def plain_loss(layers, x, target, dense=reference["dense"]):
+    for layer in layers[:-1]:
+        x = dense(x, *layer, elu)
+    return reference["kl"](dense(x, *layers[-1]), target)
 
 
 plain_gradient = value_and_grad(plain_loss)  # autograd's: in the first argument, a list of lists
@@ -174,7 +169,7 @@ def trainer(gradient, layers):
     return lambda: update(gradient(layers, x, target)[1])
 
 
-layers = as_layers(M.layout.views(theta))
+layers = as_layers(M.p)
 plain_step = trainer(plain_gradient, layers)
 
 # %% [markdown]
@@ -195,9 +190,9 @@ def products():
 
 
 inputs = {W.shape: (np.ones((64, W.shape[0]), "f4"), np.ones((64, W.shape[1]), "f4"))
-          for W, _ in layers}  # fmt: skip
+          for W, _ in layers}
 gradients = plain_gradient(layers, x, target)[1]
-update = plain_adam(as_layers(M.layout.views(theta.copy())))
+update = plain_adam([[a.copy() for a in layer] for layer in layers])
 
 # %% tags=["varies"]
 seconds = in_turns({
@@ -206,7 +201,7 @@ seconds = in_turns({
     "  forward and backward": lambda: plain_gradient(layers, x, target),
     "  Adam": lambda: update(gradients),
     "the products alone": products,
-}, repeats=5)  # fmt: skip
+}, repeats=5)
 faster = report(seconds)
 there, both = seconds["  forward, without a tape"], seconds["  forward and backward"]
 assert faster["the products alone"] > 3 and np.median((both - there) / there) > 2.5
@@ -230,9 +225,9 @@ def nodes(f, x):
 
 W, b = layers[5]
 h = rng.standard_normal((64, 100), np.float32)
-counts = [nodes(lambda h: reference["elu"](reference["dense"](h, W, b)), h),
-          nodes(lambda h: ops.elu(ops.dense(h, W, b)), h),
-          nodes(lambda h: ops.dense_elu(h, W, b), h)]  # fmt: skip
+counts = [nodes(lambda h: reference["dense"](h, W, b, elu), h),
+          nodes(lambda h: elu(ops.dense(h, W, b)), h),
+          nodes(lambda h: ops.dense(h, W, b, elu), h)]
 print("nodes: plain {}, one primitive each {}, fused {}".format(*counts))
 assert counts == [5, 2, 1]
 
@@ -246,8 +241,8 @@ assert counts == [5, 2, 1]
 #    \; = \; \min(y, 0) + 1 , $$
 #
 # with $\odot$ for the product entry by entry, and then the rules of a dense layer. The slope comes
-# from the *output*, so $a$ need not be kept. `make_primitive` puts a NumPy function and its VJP on
-# the tape as one node. (`need` comes later.)
+# from the *output*, so $a$ need not be kept. `autodiff.make_primitive` puts a NumPy function and
+# its VJP on the tape as one node. (`need` comes later.)
 
 # %%
 def forward(x, W, b):
@@ -264,7 +259,7 @@ def vjp(need, g, y, x, W, b):
     return pull @ W.T, x.T @ pull, pull.sum(0, keepdims=True)  # of x, W and b
 
 
-our_dense_elu = make_primitive(forward, vjp, "our_dense_elu")
+our_layer = autodiff.make_primitive(forward, vjp, "our_layer")
 
 # %% [markdown]
 # First the numbers, in float64, where rounding is far below what an error would make. (What a VJP
@@ -280,9 +275,17 @@ def pull_back(f, x=h64, W=W64, b=b64, g=g64):
     return [y, *back(g)]
 
 
-plain_layer = pull_back(lambda x, W, b: reference["elu"](reference["dense"](x, W, b)))
-for f in (our_dense_elu, ops.dense_elu):
-    for ours, expected in zip(pull_back(f), plain_layer, strict=True):
+forms = {
+    "plain": lambda x, W, b: reference["dense"](x, W, b, elu),
+    "one primitive each": lambda x, W, b: elu(ops.dense(x, W, b)),
+    "our fused primitive": our_layer,
+    "ops.dense with elu": lambda x, W, b: ops.dense(x, W, b, elu),
+}
+
+
+# %%
+for f in forms.values():
+    for ours, expected in zip(pull_back(f), pull_back(forms["plain"]), strict=True):
         assert np.allclose(ours, expected, rtol=1e-10, atol=1e-10)
 print("value and three gradients agree")
 
@@ -291,16 +294,10 @@ print("value and three gradients agree")
 
 # %% tags=["varies"]
 g = rng.standard_normal((64, 100), np.float32)
-forms = {
-    "plain": lambda x, W, b: reference["elu"](reference["dense"](x, W, b)),
-    "one primitive each": lambda x, W, b: ops.elu(ops.dense(x, W, b)),
-    "our fused primitive": our_dense_elu,
-    "ops.dense_elu": ops.dense_elu,
-}
 runs = {name: lambda f=f: pull_back(f, h, W, b, g) for name, f in forms.items()}
 faster = report(in_turns(runs, repeats=50))
-assert min(faster["our fused primitive"], faster["ops.dense_elu"]) > 1.2
-assert faster["ops.dense_elu"] > 0.7 * faster["one primitive each"]
+assert min(faster["our fused primitive"], faster["ops.dense with elu"]) > 1.2
+assert faster["ops.dense with elu"] > 0.7 * faster["one primitive each"]
 
 # %% [markdown]
 # The large gain is from the plain form to primitives. To fuse the two saves little more time. What
@@ -313,11 +310,10 @@ assert faster["ops.dense_elu"] > 0.7 * faster["one primitive each"]
 # the bias, is faster as a matrix product with a row of ones than as a sum.
 
 # %% tags=["varies"]
-elu = REGISTRY["elu"]
 ones = np.ones((1, 64), np.float32)
-elus = {"ELU, reference": lambda: elu.reference(h), "ELU, in place": lambda: elu.forward(h)}
+elus = {"ELU, reference": lambda: elu.reference(h), "ELU, in place": lambda: elu.value(h)}
 sums = {"sum over rows": lambda: h.sum(0, keepdims=True), "ones times h": lambda: ones @ h}
-assert np.allclose(elu.forward(h), elu.reference(h), atol=1e-6)
+assert np.allclose(elu.value(h), elu.reference(h), atol=1e-6)
 assert np.allclose(ones @ h, h.sum(0), rtol=1e-4, atol=1e-4)
 assert report(in_turns(elus, repeats=200))["ELU, in place"] > 1.2
 assert report(in_turns(sums, repeats=400))["ones times h"] > 1
@@ -328,13 +324,13 @@ assert report(in_turns(sums, repeats=400))["ones times h"] > 1
 # leaves the product $x^\top g$ out.
 
 # %% tags=["varies"]
-op, y = REGISTRY["dense_elu"], ops.dense_elu(h, W, b)
+op, y = autodiff.REGISTRY["dense"], ops.dense(h, W, b, elu)
 faster = report(in_turns({
-    "backward, x, W and b": lambda: op.vjp((0, 1, 2), g, y, h, W, b),
-    "backward, x alone": lambda: op.vjp((0,), g, y, h, W, b),
-}, repeats=100))  # fmt: skip
+    "backward, x, W and b": lambda: op.vjp((0, 1, 2), g, y, h, W, b, elu),
+    "backward, x alone": lambda: op.vjp((0,), g, y, h, W, b, elu),
+}, repeats=100))
 assert faster["backward, x alone"] > 1.1
-assert op.vjp((0,), g, y, h, W, b)[1:] == (None, None)
+assert op.vjp((0,), g, y, h, W, b, elu)[1:3] == (None, None)  # of W and b
 
 # %% [markdown]
 # **Exercise 7.1.** Write the VJP of a fused dense layer with tanh, $y = \tanh(x W + b)$. Take the
@@ -376,15 +372,14 @@ check("7.1", answer_7_1, right_7_1, "d tanh(a) / da = 1 − tanh(a)²");
 #
 # A network has many arrays, and the plain step pays for each: a few NumPy calls in Adam, and a node
 # on the tape for taking it out of its list. Let all parameters be one vector $\theta$ (P,). A
-# `Layout` says where each array lies in it. `views` cuts it up *without a copy*: a view is another
-# way to look at the same numbers.
+# `Layout` says where each array lies in it. Its `views` cut it up *without a copy*: a view is
+# another way to look at the same numbers. A `Network` has them as `p`.
 
 # %%
-theta = theta.copy()
-p = M.layout.views(theta)
-print(f"P = {theta.size:,}, and W5 lies at", M.layout.entries["W5"][:2])
+model, theta, p = M.model, M.theta, M.p
+print(f"P = {M.size:,}, and W5 lies at", model.layout.entries["W5"][:2])
 assert all(np.shares_memory(view, theta) for view in p.values())
-start, stop, shape = M.layout.entries["W5"]
+start, stop, shape = model.layout.entries["W5"]
 assert np.array_equal(theta[start:stop].reshape(shape), p["W5"])
 assert sum(view.size for view in p.values()) == theta.size
 
@@ -415,21 +410,23 @@ assert peak(lambda: v + 0.001 * (g_flat * g_flat - v)) > 0.9 * size  # one line 
 # in each layer, and an eighth of the numbers.
 
 # %%
-student, theta_S = tucker.compress(M, theta, 5)  # (P',)
-small_layers = as_layers(student.layout.views(theta_S.copy()), ("U_in", "core", "U_out", "b"))
+student = tucker.compress(M, ranks=5)
+theta_S = student.theta  # (P',)
+small_p = student.model.layout.views(theta_S.copy())
+small_layers = as_layers(small_p, ("U_in", "core", "U_out", "b"))
 ones_like = [[np.ones_like(a) for a in layer] for layer in small_layers]
 small_update, small_adam = plain_adam(small_layers), Adam(theta_S, lr=1e-3)
 small_theta, small_g = theta_S.copy(), np.ones_like(theta_S)
 print(f"{len(sum(layers, []))} arrays in M, {len(sum(small_layers, []))} in the student")
-assert 7.5 < theta.size / theta_S.size < 8.5
+assert 7.5 < M.size / student.size < 8.5
 
 # %% tags=["varies"]
 faster = report(in_turns({"M, array by array": lambda: update(gradients),
-                          "M, flat": lambda: big_adam.step(big_theta, g_flat)}))  # fmt: skip
+                          "M, flat": lambda: big_adam.step(big_theta, g_flat)}))
 assert faster["M, flat"] > 1.2
 faster = report(in_turns({"student, array by array": lambda: small_update(ones_like),
                           "student, flat": lambda: small_adam.step(small_theta, small_g)},
-                         repeats=50))  # fmt: skip
+                         repeats=50))
 assert faster["student, flat"] > 3
 
 # %% [markdown]
@@ -437,8 +434,9 @@ assert faster["student, flat"] > 3
 # loss, and let autograd differentiate that. Then every slice is a node, and its VJP makes an array
 # as long as $\theta$, zero but for the slice; all of them are added up.
 #
-# `params.value_and_grad` puts the views themselves on the tape, as its first nodes (its *leaves*).
-# When the way back is done, each leaf's gradient is written to its place in one flat vector.
+# `autodiff.value_and_grad` puts the views themselves on the tape, as its first nodes (its
+# *leaves*). When the way back is done, each leaf's gradient is written to its place in one flat
+# vector.
 
 # %%
 def listed(layer):
@@ -451,32 +449,32 @@ def listed(layer):
     return value_and_grad(loss)
 
 
-primitives, fused = listed(forms["one primitive each"]), listed(ops.dense_elu)
+primitives, fused = listed(forms["one primitive each"]), listed(forms["ops.dense with elu"])
 
 
 # %%
 def loss(p, x, target):
-    logits, _ = M.apply(p, None, x)  # dense_elu eleven times, then dense
+    logits, _ = model.apply(p, None, x)  # dense with elu eleven times, then without
     return losses.kl(logits, target)
 
 
 def sliced_loss(theta, x, target):
-    entries = M.layout.entries.items()
+    entries = model.layout.entries.items()
     return loss({k: anp.reshape(theta[i:j], shape) for k, (i, j, shape) in entries}, x, target)
 
 
 sliced = value_and_grad(sliced_loss)  # autograd's
-flat = params.value_and_grad(lambda p, *args: (loss(p, *args), None), M.layout)  # ours
+flat = autodiff.value_and_grad(lambda p, *args: (loss(p, *args), None), model.layout)  # ours
 
 # %% [markdown]
 # The numbers, in float64: against the plain step's gradient, and after ten steps of Adam.
 
 # %%
 theta_64, x_64, target_64 = (a.astype(np.float64) for a in (theta, x, target))
-layers_64 = as_layers(M.layout.views(theta_64.copy()))
+layers_64 = as_layers(model.layout.views(theta_64.copy()))
 value, gradient, _ = flat(theta_64, x_64, target_64)
 expected_value, expected = plain_gradient(layers_64, x_64, target_64)
-found = as_layers(M.layout.views(gradient))
+found = as_layers(model.layout.views(gradient))
 assert np.isclose(value, expected_value, rtol=1e-10)
 for ours, theirs in zip(sum(found, []), sum(expected, []), strict=True):
     assert np.allclose(ours, theirs, rtol=1e-9, atol=1e-12)
@@ -488,8 +486,8 @@ for _ in range(10):
     adam.step(ours, flat(ours, x_64, target_64)[1])
     plain_update(plain_gradient(layers_64, x_64, target_64)[1])  # layers_64 change in place
 moved = np.abs(ours - theta_64).max()
-theirs = M.layout.pack({f"{n}{i}": a for i, layer in enumerate(layers_64)
-                        for n, a in zip("Wb", layer, strict=True)})  # fmt: skip
+theirs = model.layout.pack({f"{n}{i}": a for i, layer in enumerate(layers_64)
+                            for n, a in zip("Wb", layer, strict=True)})
 print(f"ten steps moved a parameter by up to {moved:.3f}")
 assert moved > 0.005 and np.abs(ours - theirs).max() < 1e-7
 
@@ -497,9 +495,9 @@ assert moved > 0.005 and np.abs(ours - theirs).max() < 1e-7
 faster = report(in_turns({
     "autograd, slices of theta": lambda: sliced(theta, x, target),
     "autograd, list of lists": lambda: fused(layers, x, target),
-    "params.value_and_grad": lambda: flat(theta, x, target),
-}))  # fmt: skip
-assert faster["params.value_and_grad"] > 1.3 and faster["autograd, list of lists"] > 0.7
+    "autodiff.value_and_grad": lambda: flat(theta, x, target),
+}))
+assert faster["autodiff.value_and_grad"] > 1.3 and faster["autograd, list of lists"] > 0.7
 
 # %% [markdown]
 # The slices are no better than the lists; the leaves are. Now the whole step, gradient and Adam,
@@ -590,11 +588,11 @@ check("7.2", answer_7_2, right_7_2, "v *= 0.9, and np.multiply(a, b, out=c)");
 
 # %%
 def student_loss(p, x, target):
-    logits, _ = student.apply(p, None, x)  # (S, B, K)
+    logits, _ = student.model.apply(p, None, x)  # (S, B, K)
     return losses.kl(logits, target), None  # (S,), one loss for each
 
 
-stacked = params.value_and_grad(student_loss, student.layout)
+stacked = autodiff.value_and_grad(student_loss, student.model.layout)
 S = 5
 xs = rng.standard_normal((S, 64, 16))  # a batch for each member
 targets = losses.softmax(rng.standard_normal((S, 64, 10)))
@@ -636,7 +634,7 @@ stacks |= {("classifier", S): stack_step(flat, theta, S) for S in SIZES}
 seconds = in_turns(stacks, rounds=15, repeats=4)
 fig, ax = plt.subplots(figsize=(5, 2.6))
 relative = {name: [seconds[name, S] / S / seconds[name, 1] for S in SIZES]  # (5, 15) each
-            for name in ("classifier", "student")}  # fmt: skip
+            for name in ("classifier", "student")}
 for name, each in relative.items():
     low, middle, high = np.quantile(each, [0.25, 0.5, 0.75], axis=1)
     ax.errorbar(SIZES, middle, [middle - low, high - middle], marker="o", capsize=3, label=name)
@@ -680,7 +678,7 @@ check("7.3", answer_7_3, right_7_3, "each member pulls on the same x: add up");
 #     return (g @ W.mT).sum(0)  # (S, B, D) -> (B, D)
 # ```
 #
-# What is shared gets the sum of the gradients. `registry` does this for every operation.
+# What is shared gets the sum of the gradients. `autodiff` does this for every operation.
 # </details>
 #
 # ## All together
@@ -688,7 +686,7 @@ check("7.3", answer_7_3, right_7_3, "each member pulls on the same x: add up");
 # Five students in the plain style, one after another, against a stack of five:
 
 # %%
-plain_student = value_and_grad(lambda *args: plain_loss(*args, dense="tucker_dense"))
+plain_student = value_and_grad(lambda *args: plain_loss(*args, reference["tucker_dense"]))
 plain_student_step = trainer(plain_student, small_layers)
 stack_of_five = stacks["student", 5]
 
@@ -696,7 +694,7 @@ stack_of_five = stacks["student", 5]
 faster = report(in_turns({
     "five students, plain": lambda: [plain_student_step() for _ in range(5)],
     "a stack of five": stack_of_five,
-}, repeats=2))  # fmt: skip
+}, repeats=2))
 assert faster["a stack of five"] > 4
 
 # %% [markdown]
@@ -704,10 +702,10 @@ assert faster["a stack of five"] > 4
 # from a random generator of its own.
 
 # %%
-with_dropout, theta_D = tucker.compress(models.Classifier(16, 10), theta, 5)
-thetas, x5, target5 = (np.stack([a] * 5) for a in (theta_D, x, target))
+with_dropout = models.MLP(16, 10, ranks=(5,))  # the student's model, with dropout 0.15
+thetas, x5, target5 = (np.stack([a] * 5) for a in (theta_S, x, target))
 rngs = [np.random.default_rng(seed) for seed in range(5)]
-masks = with_dropout.draw_masks(rngs, 64)  # (S, 11, B, 100)
+masks = with_dropout.draw_masks(rngs, 64)  # (S, B, 100) for each hidden layer
 
 
 def training_loss(p, x, target, masks):
@@ -715,7 +713,7 @@ def training_loss(p, x, target, masks):
     return losses.kl(logits, target), None
 
 
-gradient_of = params.value_and_grad(training_loss, with_dropout.layout)
+gradient_of = autodiff.value_and_grad(training_loss, with_dropout.layout)
 p5, adam5, g5 = with_dropout.layout.views(thetas), Adam(thetas, 1e-3), np.ones_like(thetas)
 
 # %% tags=["varies"]
@@ -724,7 +722,7 @@ seconds = in_turns({
     "forward": lambda: training_loss(p5, x5, target5, masks),
     "forward and backward": lambda: gradient_of(thetas, x5, target5, masks),
     "Adam": lambda: adam5.step(thetas, g5),
-})  # fmt: skip
+})
 parts = {name: 1e3 * np.median(s) for name, s in seconds.items()}
 parts["backward"] = parts.pop("forward and backward") - parts["forward"]
 for name, ms in parts.items():

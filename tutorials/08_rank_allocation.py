@@ -23,7 +23,7 @@
 # Runs in about 90 seconds on one core.
 
 # %%
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -31,10 +31,13 @@ import numpy as np
 from exercises import check
 
 import data_loaders
-from kegnet_np import diagnose, experiment, losses, ops, plots, ranks, stages, train, tucker
-from kegnet_np.protocols import changes, make_config
-from kegnet_np.samplers import make as make_sampler
-from kegnet_np.sampling import generated, normal
+from kegnet_np import generator, losses, metrics, ops, sampling, student, teacher, tucker
+from kegnet_np.activations import elu
+from kegnet_np.beyond import ranks, samplers, start
+from kegnet_np.experiments import plots, settings
+from kegnet_np.experiments.text import to_text
+from kegnet_np.probes.samples import describe
+from kegnet_np.train import Schedule
 
 # %% [markdown]
 # ## Two teachers
@@ -54,20 +57,21 @@ PEN = data.name == "pendigits"
 D, K, H = data.features, data.classes, 100  # H: the width of the hidden layers
 
 # %%
-config = make_config({
+config = settings.make({
     "dataset": data.name, "protocol": "fair", "teacher_epochs": 30, "students": 1,
     "generators": 2, "generator_lr": 1e-3, "generator_batch": 128, "generator_epochs": 6,
     "student_epochs": 16, "noise_epochs": 16, "pool_per_generator": 3200,
-})  # fmt: skip
-noise = normal(D)  # every feature N(0, 1)
+})
+rows, validation = (data.x_train, data.y_train), (data.x_val, data.y_val)
+noise = sampling.normal(D)  # every feature N(0, 1)
 x_noise = noise(np.random.default_rng(1), 3000)  # held out: no student is trained on these
 teachers = []
 for seed in (0, 1):
-    M, training = stages.teach(replace(config, seed=seed), data)
-    theta = training.kept_theta[0]  # (P,)
-    p = losses.softmax(train.predict(M, theta, None, x_noise))  # (N, K), M's answers to noise
-    teachers.append(SimpleNamespace(seed=seed, theta=theta, p=p))
-assert config.noise_epochs * config.noise_pool / config.student_batch == 1600
+    M, _ = teacher.teach(rows, validation, **config.teach.arguments(), seed=seed)
+    p = losses.softmax(M.predict(x_noise))  # (N, K), M's answers to noise
+    teachers.append(SimpleNamespace(seed=seed, M=M, p=p))
+model, for_students = M.model, config.distill.arguments(watch=False)  # of `student.distill`
+assert for_students["schedule"].epochs * for_students["pool"] / 64 == 1600
 
 # %% [markdown]
 # ## The same size in two shapes
@@ -85,11 +89,11 @@ assert config.noise_epochs * config.noise_pool / config.student_batch == 1600
 UNIFORM = (5,) * 12
 TAPER = (16, 10, 7, 5, 4, 3, 3, 3, 3, 3, 3, 4) if PEN else (10, 7, 6, 5, *[4] * 8)
 for name, r in {"same rank": UNIFORM, "taper": TAPER}.items():
-    print(f"{name:10}{ranks.n_params(M, r):,} parameters")
+    print(f"{name:10}{ranks.n_params(model, r):,} parameters")
     print("   ranks", *r)
-size = ranks.n_params(M, UNIFORM)
-assert ranks.n_params(M, TAPER) < size
-assert not PEN or (size, ranks.n_params(M, TAPER)) == (12846, 12806)
+size = ranks.n_params(model, UNIFORM)
+assert ranks.n_params(model, TAPER) < size
+assert not PEN or (size, ranks.n_params(model, TAPER)) == (12846, 12806)
 
 # %% [markdown]
 # **Exercise 8.1.** What does one more rank cost? Write `answer_8_1(r, layer)`: how many parameters
@@ -105,7 +109,7 @@ answer_8_1 = None
 def prices_fit(answer):
     def added(r, layer):
         more = [r + (i == layer) for i in range(1, 13)]
-        return ranks.n_params(M, more) - ranks.n_params(M, (r,))
+        return ranks.n_params(model, more) - ranks.n_params(model, (r,))
 
     grid = [(r, layer) for r in (1, 4, 9) for layer in range(1, 13)]
     return all(answer(r, layer) == added(r, layer) for r, layer in grid)
@@ -134,26 +138,25 @@ check("8.1", answer_8_1, prices_fit, "take P_S at r + 1 less P_S at r: three cas
 # was held out, which needs no data, and the accuracy on test rows.
 
 # %%
-def distil(t, start, name, sampler):
-    """A trained student of teacher t: start is (model, theta); the name seeds its samples."""
-    S, theta_0 = start
-    own = replace(config, seed=t.seed)
-    run = stages.distill(own, name, M, t.theta, S, theta_0, sampler)
-    return S, run.kept_theta[0]  # the model, (P',)
+def distil(t, start, name, samples, **other):
+    """A trained student of teacher t; the name seeds its samples."""
+    own = for_students | other
+    made, _ = student.distill(t.M, start, samples, **own, seed=t.seed, purpose=name)
+    return made.member(0)
 
 
-def kl_on_noise(t, student):
-    return float(losses.kl(train.predict(*student, None, x_noise), t.p))
+def kl_on_noise(t, network):
+    return float(losses.kl(network.predict(x_noise), t.p))
 
 
-def accuracy(student):
-    return float(train.accuracy(train.predict(*student, None, data.x_test), data.y_test))
+def accuracy(network):
+    return float(metrics.accuracy(network.predict(data.x_test), data.y_test))
 
 
 # %%
-real = data.x_train, data.x_val
+real = data.x_train
 for t in teachers:
-    same, taper = (tucker.compress(M, t.theta, r) for r in (UNIFORM, TAPER))
+    same, taper = (tucker.compress(t.M, r) for r in (UNIFORM, TAPER))
     t.students = {
         "same rank, noise": distil(t, same, "normal", noise),
         "taper, noise": distil(t, taper, "normal", noise),
@@ -165,10 +168,10 @@ for t in teachers:
 # %% tags=["varies"]
 lines = [["teacher, student", "KL on noise", "test accuracy"]]
 for t in teachers:
-    lines.append([f"{t.seed}, M itself", "0", f"{accuracy((M, t.theta)):.3f}"])
+    lines.append([f"{t.seed}, M itself", "0", f"{accuracy(t.M):.3f}"])
     for name, kl in t.kl.items():
         lines.append([f"{t.seed}, {name}", f"{kl:.2f}", f"{t.right[name]:.3f}"])
-print(experiment.to_text(lines))
+print(to_text(lines))
 
 # %%
 for t in teachers:
@@ -182,8 +185,8 @@ assert np.mean(gains) > (0.02 if PEN else 0)
 # %% [markdown]
 # The two students on noise have the same size but for a few parameters, the same samples and the
 # same schedule. The taper is nearer to $M$ on noise, and its accuracy is higher with either
-# teacher, on Pendigits by more than two points in the mean. (Another processor rounds otherwise,
-# and one teacher's gain is then one point or five: two teachers show a direction, not a size.)
+# teacher, on Pendigits by more than two points in the mean. (On another processor, which rounds
+# otherwise, the first teacher's gain was one point: two teachers show a direction, not a size.)
 #
 # The third student is the riddle. With real rows the *same rank everywhere* does well. (On noise it
 # is far from $M$. It never saw any, and nobody will ask it.) So the form is not too small for the
@@ -210,10 +213,8 @@ assert np.mean(gains) > (0.02 if PEN else 0)
 
 # %%
 for t in teachers:
-    G, _, run = stages.extract(replace(config, seed=t.seed), M, t.theta)
-    theta_G = run.kept_theta[:, : G.layout.size]  # G's part; D's comes after it
-    state_G = run.kept_state[:, : G.state_layout.size]
-    t.kegnet = generated(G, theta_G, state_G, config.latent)
+    G, _, _ = generator.extract(t.M, **config.extract.arguments(), seed=t.seed)
+    t.kegnet = generator.generated(G, latent=10)
 
 first = teachers[0]
 clouds = {
@@ -234,9 +235,9 @@ fig.colorbar(image, ax=axes, label="correlation", shrink=0.8)
 plt.show()
 
 # %% tags=["varies"]
-seen = {name: diagnose.describe(x, M, first.theta, data.x_train) for name, x in clouds.items()}
+seen = {name: describe(x, first.M, data.x_train) for name, x in clouds.items()}
 lines = [[name, f"{m['dimensions']:.1f}", f"{m['likeness']:.2f}"] for name, m in seen.items()]
-print(experiment.to_text([[f"D = {D}", "effective dimensions", "likeness"], *lines]))
+print(to_text([[f"D = {D}", "effective dimensions", "likeness"], *lines]))
 
 # %%
 assert seen["normal noise"]["dimensions"] > 0.95 * D > seen["KegNet"]["dimensions"]
@@ -265,7 +266,7 @@ def directions(W, r):
     return np.linalg.svd(W.astype(np.float64))[0][:, :r]
 
 
-W_1 = M.layout.views(first.theta)["W0"]
+W_1 = first.M.p["W0"]
 best = np.linalg.eigh(Sigma["real"])[1][:, ::-1]  # the largest first
 every = range(1, D + 1)
 curves = {name: [told(directions(W_1, r), S) for r in every] for name, S in Sigma.items()}
@@ -291,9 +292,8 @@ for r in every:
 # the students that were trained on noise and on real rows:
 
 # %%
-def first_layer(student):
-    S, theta = student
-    q = S.layout.views(theta)
+def first_layer(network):
+    q = network.p
     return q["U_in0"] @ q["core0"] @ q["U_out0"]  # (D, H) of rank 5
 
 
@@ -307,7 +307,7 @@ at_5 = {label: {name: told(P, S) for name, S in Sigma.items()} for label, P in P
 
 # %% tags=["varies"]
 lines = [[label, *(f"{share:.2f}" for share in row.values())] for label, row in at_5.items()]
-print(experiment.to_text([["five directions", *Sigma], *lines]))
+print(to_text([["five directions", *Sigma], *lines]))
 
 # %%
 for row in at_5.values():
@@ -365,15 +365,14 @@ check("8.2", answer_8_2, loses_nothing, "in how many dimensions may they lie at 
 RANKS = (1, 2, 3, 4, 5, 7, 10)
 
 
-def cut_one(theta, i, r):
-    """M's views with dense layer i + 1 cut to rank r."""
-    p = dict(M.layout.views(theta))
-    U_in, core, U_out = tucker.decompose(p[f"W{i}"], r, r)
-    return p | {f"W{i}": U_in @ core @ U_out}
+def cut_one(M, i, r):
+    """M's arrays with dense layer i + 1 cut to rank r."""
+    U_in, core, U_out = tucker.decompose(M.p[f"W{i}"], r, r)
+    return M.p | {f"W{i}": U_in @ core @ U_out}
 
 
 def suffers(t, i, r):
-    return float(losses.kl(M.apply(cut_one(t.theta, i, r), None, x_noise)[0], t.p))
+    return float(losses.kl(model.apply(cut_one(t.M, i, r), None, x_noise)[0], t.p))
 
 
 need = np.mean([[[suffers(t, i, r) for i in range(12)] for r in RANKS] for t in teachers], axis=0)
@@ -383,7 +382,7 @@ fig, ax = plt.subplots(figsize=(6.2, 3))
 image = ax.imshow(np.log10(np.maximum(need, 1e-3)), cmap="viridis_r", aspect="auto", origin="lower")
 for (j, i), value in np.ndenumerate(need):
     ax.text(i, j, f"{abs(value):.1f}", ha="center", va="center", size=8,
-            color="white" if value > 0.08 else "black")  # fmt: skip
+            color="white" if value > 0.08 else "black")
 ax.set_xticks(range(12), range(1, 13))
 ax.set_yticks(range(len(RANKS)), RANKS)
 ax.set(xlabel="dense layer that is cut", ylabel="its rank")
@@ -409,11 +408,11 @@ assert (need[1:].argmax(axis=1) <= 2).all()  # from rank 2 on, one of the first 
 # count their effective dimensions.
 
 # %%
-def inputs_of_layers(theta, x):
+def inputs_of_layers(M, x):
     """What each of the twelve dense layers of M gets: x, then hidden activations (N, H)."""
-    p, inputs = M.layout.views(theta), [x]
+    inputs = [x]
     for i in range(11):
-        inputs.append(ops.dense_elu(inputs[-1], p[f"W{i}"], p[f"b{i}"]))
+        inputs.append(ops.dense(inputs[-1], M.p[f"W{i}"], M.p[f"b{i}"], elu))
     return inputs
 
 
@@ -424,7 +423,7 @@ def dimensions(x):
 
 # %%
 spread = {
-    name: [dimensions(a) for a in inputs_of_layers(first.theta, x)] for name, x in clouds.items()
+    name: [dimensions(a) for a in inputs_of_layers(first.M, x)] for name, x in clouds.items()
 }
 fig, ax = plt.subplots(figsize=(5, 2.8))
 for name, line in spread.items():
@@ -479,11 +478,11 @@ x_fit = noise(np.random.default_rng(3), 4096)
 W = W_1.astype(np.float64)
 B = x_fit - x_fit.mean(0, dtype=np.float64)  # (N, D)
 ours = reduced_rank(B, B @ W, 5)
-theirs = first_layer(tucker.fit_layers(M, first.theta, UNIFORM, x_fit))
+theirs = first_layer(start.fit_layers(first.M, UNIFORM, x_fit))
 assert np.linalg.norm(ours - theirs) < 0.02 * np.linalg.norm(ours)
 
 # %% [markdown]
-# `tucker.fit_layers` does this from the first layer to the last. (It adds a small multiple of the
+# `start.fit_layers` does this from the first layer to the last. (It adds a small multiple of the
 # identity to $B^\top B$, in case the samples leave a direction nearly empty, and it sets the biases
 # so that the means are right.) $B$ is what the student fitted *so far* gives. So each layer also
 # corrects what the layers before it have lost.
@@ -495,9 +494,9 @@ assert np.linalg.norm(ours - theirs) < 0.02 * np.linalg.norm(ours)
 def errors(t, r=4):
     """The relative errors of the twelve layers at rank r, cut and fitted: (2, 12)."""
     rows = []
-    inputs = zip(*(inputs_of_layers(t.theta, x) for x in (x_fit, x_noise)), strict=True)
+    inputs = zip(*(inputs_of_layers(t.M, x) for x in (x_fit, x_noise)), strict=True)
     for i, (given, held_out) in enumerate(inputs):
-        W = M.layout.views(t.theta)[f"W{i}"]
+        W = t.M.p[f"W{i}"]
         B, held_out = given - given.mean(0), held_out - held_out.mean(0)
         U_in, core, U_out = tucker.decompose(W, r, r)
         off = [W - U_in @ core @ U_out, W - reduced_rank(B, B @ W, r)]
@@ -530,27 +529,27 @@ assert (fitted[2:11] < 0.95 * cut[2:11]).all()
 for t in teachers:
     t.grid = {}  # (form, start): KL on noise untrained, accuracy untrained, accuracy trained
     for form, r in {"same rank": UNIFORM, "taper": TAPER}.items():
-        cut, fitted = tucker.compress(M, t.theta, r), tucker.fit_layers(M, t.theta, r, x_fit)
+        cut, fitted = tucker.compress(t.M, r), start.fit_layers(t.M, r, x_fit)
         t.right[f"{form}, fitted"] = accuracy(distil(t, fitted, "normal", noise))
-        for start, student in {"noise": cut, "fitted": fitted}.items():
-            row = [kl_on_noise(t, student), accuracy(student), t.right[f"{form}, {start}"]]
-            t.grid[form, start.replace("noise", "cut")] = row
+        for begin, network in {"noise": cut, "fitted": fitted}.items():
+            row = [kl_on_noise(t, network), accuracy(network), t.right[f"{form}, {begin}"]]
+            t.grid[form, begin.replace("noise", "cut")] = row
 
 # %% tags=["varies"]
 lines = [["", "KL untr.", "test untr.", "trained"]]
 for t in teachers:
-    for (form, start), (kl, before, after) in t.grid.items():
-        name = f"{t.seed}, {form}, {start}"
+    for (form, begin), (kl, before, after) in t.grid.items():
+        name = f"{t.seed}, {form}, {begin}"
         lines.append([name, f"{kl:.2f}", f"{before:.3f}", f"{after:.3f}"])
-print(experiment.to_text(lines))
+print(to_text(lines))
 
 # %%
 for t in teachers:
     for form in ("same rank", "taper"):
         assert t.grid[form, "fitted"][0] < 0.85 * t.grid[form, "cut"][0]
         assert t.grid[form, "fitted"][1] > t.grid[form, "cut"][1]
-gains = [t.grid["taper", start][2] - t.grid["same rank", start][2]
-         for t in teachers for start in ("cut", "fitted")]  # fmt: skip
+gains = [t.grid["taper", begin][2] - t.grid["same rank", begin][2]
+         for t in teachers for begin in ("cut", "fitted")]
 assert min(gains) > 0 and np.mean(gains) > (0.02 if PEN else 0)
 change = [t.grid["taper", "fitted"][2] - t.grid["taper", "cut"][2] for t in teachers]
 assert np.mean(change) > -0.01
@@ -578,10 +577,10 @@ assert np.mean(change) > -0.01
 # number of parameters. First = floor is the paper's form, the same rank everywhere.
 
 # %%
-candidates = ranks.tapers(M, size)
+candidates = ranks.tapers(model, size)
 for r in candidates:
-    print(f"{ranks.n_params(M, r):,}:", *r)
-assert UNIFORM in candidates and max(ranks.n_params(M, r) for r in candidates) <= size
+    print(f"{ranks.n_params(model, r):,}:", *r)
+assert UNIFORM in candidates and max(ranks.n_params(model, r) for r in candidates) <= size
 
 # %% [markdown]
 # On the command line it is `kegnet run --dataset pendigits --ranks auto --compression 8`. (Or
@@ -590,22 +589,24 @@ assert UNIFORM in candidates and max(ranks.n_params(M, r) for r in candidates) <
 # bring a protocol of their own, "beyond":
 
 # %%
-auto = make_config({"dataset": data.name, "ranks": (), "compression": 8.0})
-print(f"protocol {auto.protocol}, students start from {auto.init}")
-updates = auto.noise_epochs * auto.noise_pool // auto.student_batch
-print(f"samples {auto.sampler}, {updates:,} updates")
-assert (auto.protocol, auto.init, auto.sampler) == ("beyond", "activations", "normal+noised")
-assert changes(auto) == {}
+auto = settings.make({"dataset": data.name, "ranks": (), "compression": 8.0})
+protocol, form, training = auto.every.protocol, auto.compress, auto.distill
+print(f"protocol {protocol}, students start from {form.init}")
+updates = training.noise_epochs * training.noise_pool // training.student_batch
+print(f"samples {form.sampler}, {updates:,} updates")
+assert (protocol, form.init, form.sampler) == ("beyond", "activations", "normal+noised")
+assert settings.changes(auto) == {}
 
 # %% [markdown]
 # To compare like with like we stay with normal noise, our 1,600 updates and the size of rank 5.
-# `stages.compress` chooses the ranks and fits the layers. The choice is `found`.
+# `ranks.allocate` chooses the ranks, `start.fit_layers` fits the layers.
 
 # %%
 for t in teachers:
-    own = replace(config, seed=t.seed, ranks=(), params=size, init="activations", sampler="normal")
-    S, theta_0, t.found = stages.compress(own, M, t.theta)
-    t.right["auto, fitted"] = accuracy(distil(t, (S, theta_0), "normal", noise))
+    t.found = ranks.allocate(t.M, size, noise, seed=t.seed)
+    x = noise(sampling.seeded(t.seed, "fit")[0], 4096)
+    begin = start.fit_layers(t.M, t.found.ranks, x)
+    t.right["auto, fitted"] = accuracy(distil(t, begin, "normal", noise))
 figure = plots.ranks(first.found.ranks, [asdict(trial) for trial in first.found.trials])
 figure.set_size_inches(6.2, 3)
 figure
@@ -640,7 +641,7 @@ for t in teachers:
 # %% tags=["varies"]
 names = "same rank, noise", "taper, noise", "taper, fitted", "auto, fitted"
 lines = [[name, *(f"{t.right[name]:.3f}" for t in teachers)] for name in names]
-print(experiment.to_text([["student", *(f"teacher {t.seed}" for t in teachers)], *lines]))
+print(to_text([["student", *(f"teacher {t.seed}" for t in teachers)], *lines]))
 for t in teachers:
     assert t.right["auto, fitted"] > t.right["same rank, noise"] + (0.03 if PEN else 0)
     assert t.right["auto, fitted"] > t.right["taper, fitted"] - 0.03
@@ -662,14 +663,13 @@ answer_8_3 = None
 
 # %%
 def kl_of_short_trial(r):
-    own = replace(config, seed=first.seed, noise_epochs=4)
-    S, theta_0 = tucker.fit_layers(M, first.theta, r, x_fit)
-    run = stages.distill(own, "normal", M, first.theta, S, theta_0, noise)
-    return kl_on_noise(first, (S, run.kept_theta[0]))
+    begin = start.fit_layers(first.M, r, x_fit)
+    short = Schedule(lr=1e-3, batch=64, epochs=4, cosine=True)
+    return kl_on_noise(first, distil(first, begin, "normal", noise, schedule=short))
 
 
 def beats_rank_4(r):
-    if len(r) != 12 or ranks.n_params(M, r) > ranks.n_params(M, (4,)):
+    if len(r) != 12 or ranks.n_params(model, r) > ranks.n_params(model, (4,)):
         return False
     return kl_of_short_trial(r) < kl_of_short_trial((4,) * 12)
 
@@ -700,22 +700,22 @@ check("8.3", answer_8_3, beats_rank_4, "rank 3 in the deep layers pays for 8 in 
 # %%
 SMALL = (4, 3, *[2] * 10)
 for t in teachers:
-    start = tucker.fit_layers(M, t.theta, SMALL, x_fit)
-    mixed = make_sampler("normal+noised", M, t.theta, t.kegnet)
+    begin = start.fit_layers(t.M, SMALL, x_fit)
+    mixed = samplers.make("normal+noised", t.M, t.kegnet)
     sources = {"normal": noise, "normal+noised": mixed, "real": real}
-    t.small = {name: accuracy(distil(t, start, name, x)) for name, x in sources.items()}
+    t.small = {name: accuracy(distil(t, begin, name, x)) for name, x in sources.items()}
 
 # %% tags=["varies"]
-n = ranks.n_params(M, SMALL)
+n = ranks.n_params(model, SMALL)
 assert n < size / (2 if PEN else 1.5)
-print(f"{n:,} parameters, {M.layout.size / n:.1f} times smaller than M")
+print(f"{n:,} parameters, {first.M.size / n:.1f} times smaller than M")
 lines = [[name, *(f"{t.small[name]:.2f}" for t in teachers)] for name in first.small]
-print(experiment.to_text([["student on", *(f"teacher {t.seed}" for t in teachers)], *lines]))
+print(to_text([["student on", *(f"teacher {t.seed}" for t in teachers)], *lines]))
 
 # %%
 for t in teachers:
     on_noise, on_mixture, on_real = t.small.values()
-    assert on_real > on_mixture + 0.03 and on_real < accuracy((M, t.theta)) - 0.05
+    assert on_real > on_mixture + 0.03 and on_real < accuracy(t.M) - 0.05
     assert t.right["auto, fitted"] - on_noise > 0.1
 gains = [t.small["normal+noised"] - t.small["normal"] for t in teachers]
 assert np.mean(gains) > 0.03
@@ -731,8 +731,8 @@ assert np.mean(gains) > 0.03
 # And mind what this page is: one set, two teachers, one student of each kind, short schedules. One
 # teacher is no evidence, and two are not much. `kegnet frontier` does all this in full: accuracy
 # against parameters, by sampler, with ranks chosen anew for each of three teachers, beside the
-# plain rival, an ordinary smaller network. What came out over three teachers is in the
-# [README](../README.md).
+# plain rival, an ordinary smaller network. What came out over three teachers is in
+# `docs/results.md`.
 #
 # ## What you can now explain
 #

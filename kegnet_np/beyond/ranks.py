@@ -1,0 +1,172 @@
+"""Where to spend the rank: one rank for each layer, from the teacher and samples alone.
+
+The paper gives every layer the same rank. But what a first layer drops of its inputs no later one
+brings back, and nobody knows which directions real inputs need; deep in the network a few carry the
+answer. So the rank belongs where the data enters. How far to go, a layer's own error does not tell:
+one of rank 2 fits its activations well and still starves all that follow it. A short distillation
+tells: a few hundred steps order candidates much as ten thousand do.
+"""
+
+import time
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .. import losses, metrics, sampling, train
+from ..models import MLP
+from ..network import Network
+from ..sampling import Sampler
+from .start import fit_layers
+
+FIRSTS, HIGHEST = 5, 1.5  # starts of a taper: so many from the uniform rank up to 1.5 D
+FLOORS = (1.0, 0.85, 0.7, 0.55, 0.4)  # where it ends, as a multiple of the uniform rank
+ROUNDS = ((1.0, 256), (0.25, 1024))  # share of the candidates that is tried, for how many steps
+BATCH, EPOCHS, LR = 64, 8, 1e-3  # of a trial; the learning rate falls along a cosine
+COMPRESSIONS = (40, 28, 20, 14, 10, 8, 6, 4, 3, 2)  # that `smallest` looks through
+FITTED, HELD_OUT = 4096, 2000  # samples for the closed-form start and for the score
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A candidate after some steps of distillation, beside the teacher on held-out samples."""
+
+    ranks: tuple[int, ...]
+    steps: int
+    kl: float  # the divergence from the teacher
+    agreement: float  # share of equal answers
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """The ranks chosen, the parameters of that student, and the trials they were chosen by."""
+
+    ranks: tuple[int, ...]
+    n_params: int
+    trials: tuple[Trial, ...]
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def agreement(self) -> float:
+        """Share of held-out samples on which the winner's last trial agrees with the teacher."""
+        return next(t.agreement for t in reversed(self.trials) if t.ranks == self.ranks)
+
+
+def n_params(model: MLP, ranks) -> int:
+    """Parameters of the model's Tucker form with these ranks."""
+    return replace(model, ranks=tuple(ranks)).layout.size
+
+
+def largest_rank(model: MLP, budget: int) -> int:
+    """The largest rank for all layers alike that keeps within ``budget`` parameters."""
+    if budget < (least := n_params(model, (1,))):
+        raise ValueError(f"budget is {budget:,} parameters, expected at least {least:,}: rank 1 in "
+                         "every layer")
+    return max(r for r in range(1, max(model.widths) + 1) if n_params(model, (r,)) <= budget)
+
+
+def smaller_mlp(model: MLP, budget: int, depth: int = 3) -> MLP:
+    """The plain rival of a compressed student: an ordinary, narrower MLP within the budget."""
+    rivals = [replace(model, widths=(h,) * depth, ranks=None)
+              for h in range(1, 4 * max(model.widths))]
+    fits = [rival for rival in rivals if rival.layout.size <= budget]
+    if not fits:
+        raise ValueError(f"budget is {budget:,} parameters, expected at least those of width 1")
+    return fits[-1]
+
+
+def tapers(model: MLP, budget: int) -> list[tuple[int, ...]]:
+    """Candidates: ranks that fall from the first layer to the last, within ``budget`` parameters.
+
+    r_i = floor + (first − floor) ρ^i, rounded, with the largest ρ in [0, 1] that fits, and what is
+    left spent from the front. A first layer needs no rank above D, a last none above K. With
+    first = floor it is the paper's choice, the same rank everywhere.
+    """
+    uniform, widest = largest_rank(model, budget), max(model.widths)
+    between = [widest] * (len(model.widths) - 1)
+    caps = [min(model.features, widest), *between, min(model.classes, widest)]
+
+    def ranks(first, floor, rho):
+        return [min(round(floor + (first - floor) * rho**i), cap) for i, cap in enumerate(caps)]
+
+    def fits(candidate):
+        return n_params(model, candidate) <= budget
+
+    made = []
+    floors = sorted({max(1, round(share * uniform)) for share in FLOORS})
+    high = min(max(uniform, HIGHEST * model.features), widest)
+    for first in sorted({round(r) for r in np.geomspace(uniform, high, FIRSTS)}):
+        for floor in floors:
+            steps = [ranks(first, floor, rho) for rho in np.linspace(0, 1, 201)]
+            if within := [candidate for candidate in steps if fits(candidate)]:
+                made.append(tuple(_spend(within[-1], caps, fits)))
+    return list(dict.fromkeys(made))
+
+
+def _spend(ranks: list[int], caps: list[int], fits: Callable) -> list[int]:
+    """Spend what is left of the budget, first layers first, no layer above the one before it."""
+    for i, cap in enumerate(caps):
+        most = min(cap, ranks[i - 1]) if i > 1 else cap
+        while ranks[i] < most and fits(more := [r + (j == i) for j, r in enumerate(ranks)]):
+            ranks = more
+    return ranks
+
+
+def allocate(teacher: Network, budget: int, sampler: Sampler, seed: int = 0) -> Allocation:
+    """The ranks of a student with at most ``budget`` parameters; no data is looked at.
+
+    Every candidate of `tapers` starts from `fit_layers` and is distilled for a few hundred steps on
+    the samples that the student will be trained on; the better quarter is tried again, for longer.
+    The one whose answers to held-out samples are nearest to the teacher's, by KL divergence, wins:
+    that compares students that see the same samples, never samplers. seed : of the samples.
+    """
+    start = time.monotonic()
+    (rng,) = sampling.seeded(seed, "ranks")
+    x = sampler(rng, HELD_OUT + BATCH * max(steps for _, steps in ROUNDS))
+    target = losses.softmax(teacher.predict(x))
+    candidates = tapers(teacher.model, budget)
+    trials: list[Trial] = []
+    for share, steps in ROUNDS:
+        candidates = candidates[: max(1, round(share * len(candidates)))]
+        tried = [_try(teacher, c, x, target, steps, rng) for c in candidates]
+        trials += tried
+        candidates = [t.ranks for t in sorted(tried, key=lambda t: t.kl)]
+    best, seconds = candidates[0], time.monotonic() - start
+    return Allocation(best, n_params(teacher.model, best), tuple(trials), seconds)
+
+
+def smallest(teacher: Network, agreement: float, sampler: Sampler, seed: int = 0) -> Allocation:
+    """`allocate` for the smallest budget, by bisection from 40 to 2 times smaller, whose winner
+    agrees with the teacher on such a share of held-out samples; distillation ends above that."""
+    least = n_params(teacher.model, (1,))
+    budgets = [int(teacher.size / c) for c in COMPRESSIONS if teacher.size / c >= least]
+    tried: dict[int, Allocation] = {}
+
+    def agrees(budget):
+        tried[budget] = allocate(teacher, budget, sampler, seed)
+        return tried[budget].agreement >= agreement
+
+    at = bisect_left(budgets, True, key=agrees)
+    if at == len(budgets):
+        raise ValueError(f"agreement is {agreement}, but no student of half the teacher's size "
+                         "reaches it in a short trial; ask for less, or pass --compression")
+    return tried[budgets[at]]
+
+
+def _try(teacher, ranks, x, target, steps, rng) -> Trial:
+    start = fit_layers(teacher, ranks, x[-FITTED:])
+    student = replace(start.model, dropout=0.0)
+
+    def batches(training):
+        rows = steps // EPOCHS * BATCH
+        first = HELD_OUT + training.epoch * rows
+        for i in range(first, first + rows, BATCH):
+            yield x[i : i + BATCH], target[i : i + BATCH]
+
+    schedule = train.Schedule(LR, BATCH, EPOCHS, cosine=True)
+    training = train.Training(start.theta[None], start.state[None], [rng], schedule)
+    done = train.fit(training, train.classifier_epoch(student, losses.kl, batches))
+    logits, target = Network(student, done.kept_theta[0]).predict(x[:HELD_OUT]), target[:HELD_OUT]
+    kl, agreement = losses.kl(logits, target), metrics.agreement(logits, target)
+    return Trial(ranks, steps, float(kl), float(agreement))

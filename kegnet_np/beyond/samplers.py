@@ -1,0 +1,106 @@
+"""Samplers by name: what a student sees in place of data, single or mixed.
+
+They know the teacher, that its inputs are standardised, and generators that were learnt from it:
+data-free, but for those of `metadata`. To add one, add it to `SAMPLERS`; all else follows.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from autograd.core import make_vjp
+
+from .. import sampling
+from ..network import Network
+from ..sampling import Sampler
+
+STEPS, STEP, POOL = 150, 0.02, 8192  # of `energy`
+
+
+class Entry(NamedTuple):
+    """What a sampler draws; how it is made; and from what: the teacher, the number of its
+    "features", the sampler of "generators", or that of "metadata" (not data-free)."""
+
+    text: str
+    make: Callable[..., Sampler]
+    needs: str = "teacher"
+
+
+def parts(names: str) -> list[str]:
+    """The samplers of "NAME+NAME..."; a name may stand twice, for twice the share."""
+    made = names.split("+")
+    if not SAMPLERS.keys() >= set(made):
+        raise ValueError(
+            f"sampler is {names!r}, expected NAME or NAME+NAME..., of {', '.join(SAMPLERS)}")
+    return made
+
+
+def needs(names: str, what: str) -> bool:
+    """Whether one of the samplers in ``names`` needs "generators", or "metadata"."""
+    return any(SAMPLERS[name].needs == what for name in parts(names))
+
+
+def make(names: str, teacher: Network, generated: Sampler | None = None,
+         described: Mapping[str, Sampler] | None = None) -> Sampler:
+    """The sampler of the given name, or an equal mixture of "NAME+NAME...", in random order; those
+    that need it take ``generated`` of `generator.generated`, ``described`` of `metadata.load`."""
+    made, known = [], described or {}
+    for name in parts(names):
+        entry = SAMPLERS[name]
+        if entry.needs == "generators" and generated is None:
+            raise ValueError(f"sampler is {names!r}, but generated is None: extract first")
+        if entry.needs == "metadata" and name not in known:
+            raise ValueError(f"sampler is {names!r}, expected --metadata with {name}")
+        given = {"teacher": teacher, "features": teacher.model.features,
+                 "generators": generated, "metadata": known.get(name)}
+        made.append(entry.make(given[entry.needs]))
+    return sampling.mixture(made)
+
+
+def wide(features: int) -> Sampler:
+    """Every feature U(−√3, √3): mean 0, variance 1."""
+    return lambda rng, n: (3**0.5 * rng.uniform(-1, 1, (n, features))).astype(np.float32)
+
+
+def noised(generated: Sampler) -> Sampler:
+    """x = √(1 − s²) x̂ + s ε with s ~ U(0, 1) for each row: variances of 1 stay 1. A generator's
+    samples avoid class boundaries, noise knows nothing of the classes; here a student sees both."""
+    def sampler(rng, n):
+        x_hat, s = generated(rng, n), rng.random((n, 1), np.float32)
+        return np.sqrt(1 - s * s) * x_hat + s * rng.standard_normal(x_hat.shape, np.float32)
+
+    return sampler
+
+
+def energy(teacher: Network, seed: int = 0) -> Sampler:
+    """Rows of a pool of unadjusted Langevin samples of p(x) ∝ exp(logsumexp M(x)) N(x; 0, I).
+
+    x ← x + η (∇ logsumexp M(x) − x) + √(2η) ε, 150 steps of η = 0.02 from noise, every feature
+    standardised over the pool after each step. The gradient is M's VJP of its own probabilities.
+    """
+    from ..losses import softmax  # with scipy, which the list of names does not need
+
+    (rng,), M = sampling.seeded(seed, "energy"), teacher.model
+    x = rng.standard_normal((POOL, M.features), np.float32)
+    for _ in range(STEPS):
+        vjp, logits = make_vjp(lambda x: M.apply(teacher.p, None, x)[0], x)
+        x = x + STEP * (vjp(softmax(logits)) - x)
+        x += (2 * STEP) ** 0.5 * rng.standard_normal(x.shape, np.float32)
+        x = (x - x.mean(0)) / x.std(0)
+    return sampling.rows_of(x)
+
+
+SAMPLERS = {
+    "uniform": Entry("every feature U(−1, 1), the paper's baseline", sampling.uniform, "features"),
+    "normal": Entry("every feature N(0, 1), the paper's baseline", sampling.normal, "features"),
+    "wide": Entry("every feature U(−√3, √3): uniform, with the variance of standardised data",
+                  wide, "features"),
+    "kegnet": Entry("samples of the generators (Yoo et al., 2019)", lambda s: s, "generators"),
+    "noised": Entry("from a generator's sample to noise: √(1 − s²) x̂ + s ε, s ~ U(0, 1)",
+                    noised, "generators"),
+    "energy": Entry("Langevin samples of exp(logsumexp M(x)) N(x; 0, I): where the teacher is sure",
+                    energy),
+    "ranges": Entry("normal, cut off at every feature's range", lambda s: s, "metadata"),
+    "covariance": Entry("one Gaussian with the data's covariance", lambda s: s, "metadata"),
+    "classes": Entry("a Gaussian for each class, its features independent",
+                     lambda s: s, "metadata")}

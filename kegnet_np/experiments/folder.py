@@ -1,0 +1,115 @@
+"""The folder of a run: whose it is, who works in it, and what every job left there.
+
+A job that is done has its checkpoint in the folder and is not done again; a training under way
+keeps one too. So a run that was killed goes on where it was and ends with the same numbers.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..io import checkpoint
+from ..io.files import TEMPORARY, check_place, write_text
+from ..train import Training
+
+SAVE_EVERY = 15.0  # seconds between checkpoints of a training under way
+LOCK, HOLDER = ".lock", ".running"  # files of a folder in which a process is at work
+
+
+class RunError(ValueError):
+    """A run folder that cannot be used; one line says why and what to do."""
+
+
+def check_folder(out: Path, identity: dict, resume: bool) -> None:
+    """See that the folder is new or empty, or with ``resume`` holds a run of the same identity:
+    its settings by name, and "rows", checksums of its data."""
+    file = out / "config.json"
+    if out.exists() and not out.is_dir():
+        raise RunError(f"--out {out} is a file, expected a folder; choose another")
+    check_place(file)
+    left = (TEMPORARY, LOCK, HOLDER)
+    if not out.exists() or all(any(map(path.match, left)) for path in out.iterdir()):
+        return
+    if not file.is_file():
+        raise RunError(f"--out {out} holds other files; choose an empty or a new folder")
+    if not resume:
+        raise RunError(f"--out {out} holds a run; go on with --resume, or choose another")
+    try:
+        found = dict(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise RunError(f"{file} holds no settings ({error}); choose another folder") from error
+    for key, now in json.loads(json.dumps(identity)).items():
+        if found.get(key) == now:
+            continue
+        if key == "rows":
+            raise RunError(f"--out {out}: the data have changed since that run began; bring back "
+                           "the rows that it had, or choose another folder")
+        raise RunError(
+            f"--out {out} holds a run with {key} {_short(found.get(key))}, not {_short(now)}; "
+            "resume with the same options, or choose another folder")
+
+
+def _short(value) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+@contextmanager
+def opened(out: Path, identity: dict, resume: bool) -> Iterator[None]:
+    """Make the folder, or go on in it, alone; nothing in it is overwritten."""
+    from filelock import FileLock, Timeout
+
+    check_folder(out, identity, resume)
+    out.mkdir(parents=True, exist_ok=True)
+    lock, holder = FileLock(out / LOCK), out / HOLDER
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        who = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
+        raise RunError(
+            f"--out {out}: {who} is at work in it; wait for it, or choose another folder") from None
+    try:
+        holder.write_text(f"process {os.getpid()}", encoding="utf-8")
+        for left in out.rglob(TEMPORARY):  # half a file, from a process that was killed
+            left.unlink()
+        if not (out / "config.json").exists():
+            write_text(out / "config.json", json.dumps(identity, indent=2) + "\n")
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        with suppress(OSError):  # Windows unlinks no file that is open: it stays
+            (out / LOCK).unlink()
+        lock.release()
+
+
+class Progress:
+    """A hook for `train.fit`: a bar, quiet when stderr is no terminal; and a checkpoint.
+
+    name : of the stage. path : of a checkpoint that is written now and then, and gone on from if it
+    is there; or None.
+    """
+
+    def __init__(self, name: str, path: Path | None = None):
+        self.name, self.path, self.bar = name, path, None
+
+    def __call__(self, training: Training) -> None:
+        if self.bar is None:
+            if self.path is not None and self.path.exists():
+                checkpoint.restore_training(self.path, training, self.name)
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=training.schedule.epochs, initial=training.epoch, unit="epoch",
+                            desc=self.name, disable=None)
+            self.saved = time.monotonic()
+            return
+        self.bar.update()
+        last = training.history[-1]
+        self.bar.set_postfix({k: f"{v:.4f}" for k, v in last.items() if k.endswith("loss")})
+        if self.path is not None and time.monotonic() - self.saved > SAVE_EVERY:
+            checkpoint.save_training(self.path, training, self.name)
+            self.saved = time.monotonic()
+        if training.epoch == training.schedule.epochs or not len(training.members):
+            self.bar.close()

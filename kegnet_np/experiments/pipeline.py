@@ -1,0 +1,151 @@
+"""A job done: the four verbs with a job's settings, and scores on the test rows."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from .. import metrics, sampling
+from ..beyond import metadata, ranks, samplers
+from ..beyond.start import fit_layers
+from ..generator import extract, generated
+from ..network import Network
+from ..student import distill
+from ..teacher import teach
+from ..tucker import compress
+from .folder import Progress
+from .jobs import REAL, Found, Job, Made
+from .settings import Compress, Settings
+
+
+def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
+         watch: bool = False, own: Mapping[str, sampling.Sampler] | None = None) -> Made:
+    """Do a job: its networks, and a header of JSON values. Runs in a worker.
+
+    watch : score every epoch of students, also where no epoch is selected.
+    own : a study's own samplers, by name.
+    """
+    with stage(job.what):
+        seed, hook = settings.every.seed, Progress(job.what, part)
+        if job.does == "teach":
+            M, done = teach((data.x_train, data.y_train), (data.x_val, data.y_val),
+                            classes=data.classes, **settings.teach.arguments(), seed=seed,
+                            hook=hook)
+            return [M], scores(M, M, data) | trained(done) | {"data": data_header(settings, data)}
+        M = need(job, found, "teach").member(0)
+        if job.does == "extract":
+            G, D, done = extract(M, **settings.extract.arguments(), seed=seed, hook=hook)
+            return [G, D], {"n_params": G.size} | trained(done)
+
+        def sampler(names):
+            if own and names in own:
+                return own[names]
+            return sampler_of(names, job, settings, data, found)
+
+        if job.does == "compress":
+            start, chosen = compressed(
+                M, replace(settings.compress, sampler=job.start), seed, sampler)
+            header: dict[str, Any] = {"seconds": 0.0, "kept_epoch": [0], "ranks": start.model.ranks}
+            if chosen:
+                trials = [asdict(trial) for trial in chosen.trials]
+                header |= {"seconds": chosen.seconds, "trials": trials}
+            return [start], scores(start, M, data) | header
+        samples = data.x_train if job.samples == REAL else sampler(job.samples)
+        learnt = settings.extract.generators if job.learnt else 0
+        arguments = settings.distill.arguments(learnt, (data.x_val, data.y_val), watch)
+        if job.samples == REAL and arguments["held_out"] is not None:
+            arguments["held_out"] = data.x_val
+        students, done = distill(M, start_of(job, settings, M, found), samples, **arguments,
+                                 seed=seed, purpose=job.purpose, hook=hook)
+        return [students], scores(students, M, data) | trained(done)
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Work on one thread, where an error of training says whose it is."""
+    try:
+        with threadpool_limits(1, user_api="blas"):  # small matrices: threads cost more than bring
+            yield
+    except FloatingPointError as error:
+        raise FloatingPointError(f"{name}: {error}") from error
+
+
+def need(job: Job, found: Found, does: str) -> Network:
+    """The first network of what a job needs: a stack of one or more."""
+    return found[job.needs[does]][0][0]
+
+
+def compressed(M: Network, settings: Compress, seed: int, sampler_of: Callable
+               ) -> tuple[Network, ranks.Allocation | None]:
+    """Where Tucker students start; with ranks auto, also where the rank goes.
+
+    sampler_of : makes the sampler of ``settings.sampler``, if it is needed.
+    """
+    found = None
+    if settings.ranks and settings.init == "weights":
+        return compress(M, settings.ranks), None
+    sampler = sampler_of(settings.sampler or "normal")
+    if not settings.ranks and settings.agreement is not None:
+        found = ranks.smallest(M, settings.agreement, sampler, seed)
+    elif not settings.ranks:
+        budget = settings.params or int(M.size / (settings.compression or 8))
+        found = ranks.allocate(M, budget, sampler, seed)
+    chosen = found.ranks if found else settings.ranks
+    if settings.init == "weights":
+        return compress(M, chosen), found
+    x = sampler(sampling.seeded(seed, "fit")[0], ranks.FITTED)
+    return fit_layers(M, chosen, x), found
+
+
+def start_of(job: Job, settings: Settings, M: Network, found: Found) -> Network:
+    """Where the students of a job start: one network, or a stack of random ones."""
+    if "compress" in job.needs and job.form == "tucker":
+        return need(job, found, "compress").member(0)
+    budget = int(M.size / (job.compression or 1))
+    if "compress" in job.needs:
+        budget = need(job, found, "compress").size
+    if job.form == "mlp":
+        model = ranks.smaller_mlp(M.model, budget, job.layers or 3)
+    else:  # a shallower Tucker form
+        shallow = replace(M.model, widths=M.model.widths[:1] * job.layers)
+        model = replace(shallow, ranks=(ranks.largest_rank(shallow, budget),))
+    rngs = sampling.seeded(settings.every.seed, f"{job.purpose} init", settings.distill.students)
+    return Network.random(model, rngs)
+
+
+def sampler_of(names: str, job: Job, settings: Settings, data, found: Found) -> sampling.Sampler:
+    """The sampler of these names, with the job's generators and the settings' metadata."""
+    learnt, described, file = None, None, settings.compress.metadata
+    if "extract" in job.needs:
+        learnt = generated(need(job, found, "extract"), settings.extract.latent)
+    if file:
+        described = metadata.load(file, data.mean, data.scale)
+    return samplers.make(names, need(job, found, "teach").member(0), learnt, described)
+
+
+def scores(network: Network, M: Network, data) -> dict[str, Any]:
+    """n_params, and by member accuracy, balanced accuracy, agreement with M, on the test rows."""
+    logits = network.stack().predict(data.x_test)
+    return {
+        "n_params": network.size, "widths": network.model.widths,
+        "accuracy": metrics.accuracy(logits, data.y_test).tolist(),
+        "balanced": metrics.balanced_accuracy(logits, data.y_test).tolist(),
+        "agreement": metrics.agreement(logits, M.predict(data.x_test)).tolist()}
+
+
+def trained(done) -> dict[str, Any]:
+    """What a header keeps of a training."""
+    return {"seconds": done.seconds, "kept_epoch": done.kept_epoch.tolist(), "epochs": done.epoch,
+            "updates": done.adam.t, "history": done.history}
+
+
+def data_header(settings: Settings, data) -> dict[str, Any]:
+    """What a teacher's checkpoint says of its data: where it is, and how to standardise inputs."""
+    return {
+        "name": data.name, "source": asdict(settings.data),
+        "feature_names": list(data.feature_names), "class_names": list(data.class_names),
+        "mean": np.asarray(data.mean).tolist(), "scale": np.asarray(data.scale).tolist()}

@@ -1,0 +1,146 @@
+"""The whole job for one teacher, in a folder: a table, figures, `result.json`."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from .. import sampling
+from ..generator import generated
+from ..io.files import write_text
+from . import pipeline
+from .grid import versions
+from .jobs import REAL, Engine, Job
+from .settings import Settings, changes
+from .text import percent, to_text
+
+APPROACHES = ("uniform", "normal", "kegnet", REAL)
+LABELS = {
+    "teacher": "teacher M (real data, labels)",
+    "tucker": "Tucker only",
+    "uniform": "Tucker + uniform noise",
+    "normal": "Tucker + normal noise",
+    "kegnet": "Tucker + KegNet",
+    REAL: "Tucker + real inputs (ceiling)"}
+RIVAL = "smaller MLP, same samples"  # where it is trained
+SCORES = ("accuracy", "balanced", "agreement")
+METRICS = ("stage", "epoch", "member", "loss", "cls_loss", "dec_loss", "div_loss", "score")
+
+
+def short(job: Job) -> str:
+    """A job's name in a run."""
+    return "mlp" if job.form == "mlp" else job.what
+
+
+def jobs_of(settings: Settings) -> list[Job]:
+    """Teacher, generators, Tucker form; students on the paper's samples, the sampler, real inputs.
+
+    Where the student's size is given rather than its ranks, also "mlp", its plain rival.
+    """
+    names, own = list(APPROACHES), settings.compress.sampler
+    if own and own not in names:
+        names.insert(-1, own)
+    teacher = settings.data.dataset, settings.every.seed
+    made = [Job(*teacher, does) for does in ("teach", "extract")]
+    made.append(Job(*teacher, "compress", "tucker", start=own or "normal"))
+    made += [Job(*teacher, "distill", "tucker", name, own or "normal") for name in names]
+    if own and not settings.compress.ranks:
+        made.insert(-1, Job(*teacher, "distill", "mlp", own, own))
+    return made
+
+
+def run(settings: Settings, load: Callable, out, *, resume: bool = False, processes: int = 1,
+        figures: bool = True) -> dict:
+    """Do the whole job and return what `result.json` holds.
+
+    load, out, resume, processes : see `jobs.Engine`; after the teacher, data are used only for the
+        ceiling "real", for the scores and for selection "real-validation".
+    figures : draw them too.
+    """
+    jobs, data = jobs_of(settings), load(settings)
+    engine = Engine(
+        Path(out), lambda job: settings, lambda settings: data, partial(pipeline.work, watch=True),
+        file_of=short, processes=processes, resume=resume)
+    headers = engine.run(jobs, settings.flat())
+    named = {short(job): headers[job] for job in jobs}
+    result = result_of(settings, named)
+    histories = {name: header.get("history", []) for name, header in named.items()}
+    metrics = io.StringIO()  # a loss that a stage does not have is left empty
+    writer = csv.DictWriter(metrics, METRICS, lineterminator="\n")
+    writer.writeheader()
+    for name, history in histories.items():
+        writer.writerows({"stage": name, **row} for row in history)
+    write_text(engine.out / "metrics.csv", metrics.getvalue())
+    if figures:
+        networks = {short(job): engine.read(job)[0][0] for job in jobs}
+        draw(engine.out / "figures", settings, data, networks, histories, result)
+    write_text(engine.out / "result.json", json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def result_of(settings: Settings, named: dict[str, dict]) -> dict:
+    """What `result.json` holds, from the headers of the jobs by name."""
+    n_params = {"teacher": named["teacher"]["n_params"], "student": named["tucker"]["n_params"]}
+    n_params |= {"mlp": named["mlp"]["n_params"]} if "mlp" in named else {}
+    scored = {name: header for name, header in named.items() if "accuracy" in header}
+    known = named["teacher"]["data"]
+    return {
+        "dataset": known["name"], "classes": known["class_names"], "seed": settings.every.seed,
+        "ranks": named["tucker"]["ranks"], "protocol": settings.every.protocol,
+        "selection": settings.distill.selection, "changed": changes(settings),
+        "sampling": settings.distill.sampling, "n_params": n_params,
+        "compression": n_params["teacher"] / n_params["student"],
+        "trials": named["tucker"].get("trials", []),
+        **{key: {name: summary(h[key]) for name, h in scored.items()} for key in SCORES},
+        "seconds": {name: header["seconds"] for name, header in named.items()},
+        "updates": {name: header.get("updates", 0) for name, header in named.items()},
+        "versions": versions()}
+
+
+def draw(
+    folder: Path, settings: Settings, data, networks: dict, histories: dict, result: dict) -> None:
+    """The figures of a run, from its networks and histories by name."""
+    from . import plots  # takes a second to import
+
+    G, *others = (networks[name] for name in ("generators", "teacher", "kegnet"))
+    said, ours = (network.member(0).predict(data.x_test).argmax(-1) for network in others)
+    rng, latent = sampling.seeded(settings.every.seed, "figures")[0], settings.extract.latent
+    x_hat = generated(G, latent)(rng, 2000)
+    made = {"losses": plots.loss_curves(histories),
+            "confusion": plots.confusion(said, ours, data.class_names),
+            "features": plots.feature_distributions(data.x_train, x_hat, data.feature_names)}
+    if result["trials"]:
+        made["ranks"] = plots.ranks(result["ranks"], result["trials"])
+    for name, figure in made.items():
+        plots.save(figure, folder / f"{name}.png")
+    if settings.data.dataset == "digits":
+        plots.digit_figures(folder, G.member(0), latent, data.mean, data.scale)
+
+
+def summary(values: list[float]) -> dict:
+    """{values, mean, sd}; sd has n − 1 in the denominator and is None for a single value."""
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return {"values": values, "mean": float(np.mean(values)), "sd": sd}
+
+
+def table(result: dict) -> str:
+    """The result as text: approach, parameters, compression, accuracy and agreement, seconds."""
+    head = ["approach", "parameters", "compression", "accuracy %", "agreement %", "seconds"]
+    rows: list[list[str]] = [head]
+    for name in result["accuracy"]:
+        n = result["n_params"].get(name, result["n_params"]["student"])
+        cells = [LABELS.get(name, RIVAL if name == "mlp" else f"Tucker + {name}"),
+                 f"{n:,}", f"{result['n_params']['teacher'] / n:.2f}x"]
+        cells += [percent(result[key][name]) for key in ("accuracy", "agreement")]
+        rows.append([*cells, f"{result['seconds'][name]:.1f}"])
+    learnt = result["seconds"]["generators"]
+    note = (
+        f"test rows of {result['dataset']}; mean ± sd over one teacher's students; their epoch "
+        f"selected by: {result['selection']};\nprotocol {result['protocol']}"
+        + (f", {len(result['changed'])} settings changed" if result["changed"] else "")
+        + f"; learning the generators took {learnt:.1f} s more")
+    return f"{to_text(rows)}\n{note}"

@@ -1,0 +1,263 @@
+"""What a person may set: a group of settings for each verb, with the paper's values as defaults; it
+makes the verb's arguments. `make` builds all groups, on top of a protocol (`protocols`)."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from ..activations import ACTIVATIONS
+from ..beyond import samplers
+from ..models import check_ranks
+from ..train import Schedule
+from .protocols import PROTOCOLS, with_protocol
+
+MAY_BE_ZERO = {
+    "seed", "split_seed", "alpha", "beta", "dropout", "teacher_min_epochs", "student_min_epochs"}
+
+
+def option(default, text: str, *choices: str):
+    """A setting: its default, what the help says of it, what it may be."""
+    return field(default=default, metadata={"help": text, "choices": choices})
+
+
+def _is_int(value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value) -> bool:
+    return _is_int(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+@dataclass(frozen=True)
+class Group:
+    """A frozen dataclass of settings that checks their types and choices."""
+
+    def __post_init__(self):
+        for f in fields(self):
+            value, choices = getattr(self, f.name), f.metadata["choices"]
+            kind = type(f.default)
+            if kind in (bool, str):
+                sound = isinstance(value, kind)
+                expected = "true or false" if kind is bool else "text"
+                if sound and choices:
+                    sound, expected = value in choices, f"one of {', '.join(choices)}"
+            elif kind is tuple:
+                sound = isinstance(value, tuple) and all(_is_int(r) and r > 0 for r in value)
+                expected = "positive integers such as (16, 10, 5)"
+            elif kind in (int, float):
+                zero, number = f.name in MAY_BE_ZERO, _is_int if kind is int else _is_number
+                sound = number(value) and (value > 0 or value == 0 and zero)
+                expected = (f"{'an integer' if kind is int else 'a number'} "
+                            f"{'of at least 0' if zero else 'more than 0'}")
+            else:  # may be left out; checked by the group
+                continue
+            if not sound:
+                raise ValueError(f"{f.name} is {value!r}, expected {expected}")
+
+
+@dataclass(frozen=True)
+class Every(Group):
+    """Settings of every stage."""
+
+    seed: int = option(2019, "seed of everything that is trained or sampled")
+    protocol: str = option(
+        "paper", "schedule: the paper's; fair (equal updates on fresh samples, last epoch); beyond "
+        "(fair, longer, from fitted layers; the default with --ranks auto); official-quirks (what "
+        "the authors' program does); demo; quick. Single options override it (default: paper; "
+        "kegnet run on digits: demo)", *PROTOCOLS)
+
+
+@dataclass(frozen=True)
+class Data(Group):
+    """Where real rows come from, and how they are split and standardised."""
+
+    dataset: str = option("digits", "digits, pendigits, letter, shuttle, or a path ending in .csv")
+    label: str | None = option(None, "label column of a CSV, by name or position (default: last)")
+    split_seed: int = option(2019, "seed of the split into training, validation and test rows")
+    own_statistics: bool = option(
+        False, "standardise every split by its own mean and deviation, as the official program "
+        "does")
+
+
+@dataclass(frozen=True)
+class Teach(Group):
+    """Arguments of `teacher.teach`."""
+
+    hidden: int = option(100, "width of the classifier")
+    depth: int = option(11, "hidden layers of the classifier")
+    activation: str = option("elu", "activation of the classifier", *ACTIVATIONS)
+    dropout: float = option(0.15, "dropout of teacher and student")
+    teacher_lr: float = option(1e-3, "Adam's learning rate for the teacher")
+    teacher_batch: int = option(64, "rows per step of the teacher")
+    teacher_epochs: int = option(1000, "epochs of the teacher, at the most")
+    teacher_patience: int = option(20, "epochs without an equal or better score before it stops")
+    teacher_min_epochs: int = option(100, "epochs before the teacher may stop")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.dropout >= 1:
+            raise ValueError(f"dropout is {self.dropout}, expected a share below 1")
+
+    def arguments(self) -> dict[str, Any]:
+        """For `teacher.teach`."""
+        schedule = Schedule(self.teacher_lr, self.teacher_batch, self.teacher_epochs,
+                            self.teacher_patience, self.teacher_min_epochs)
+        return {"widths": (self.hidden,) * self.depth, "activation": self.activation,
+                "dropout": self.dropout, "schedule": schedule}
+
+
+@dataclass(frozen=True)
+class Extract(Group):
+    """Arguments of `generator.extract`."""
+
+    generators: int = option(5, "how many generators are learnt")
+    latent: int = option(10, "length Z of the latent code z")
+    alpha: float = option(1.0, "weight of the decoder's loss")
+    beta: float = option(0.0, "weight of the diversity loss")
+    generator_lr: float = option(1e-4, "Adam's learning rate for generators and decoders")
+    generator_batch: int = option(256, "samples per step of the generators")
+    generator_epochs: int = option(200, "epochs of the generators")
+    generator_steps: int = option(100, "steps per epoch of the generators")
+    teacher_dropout: bool = option(
+        False, "train generators with the teacher's dropout on, as the official program does")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.generator_batch < 2:
+            raise ValueError("generator_batch is 1, batch-norm needs at least 2")
+
+    def arguments(self) -> dict[str, Any]:
+        """For `generator.extract`."""
+        schedule = Schedule(self.generator_lr, self.generator_batch, self.generator_epochs)
+        return {"generators": self.generators, "latent": self.latent, "alpha": self.alpha,
+                "beta": self.beta, "steps": self.generator_steps,
+                "teacher_dropout": self.teacher_dropout, "schedule": schedule}
+
+
+@dataclass(frozen=True)
+class Compress(Group):
+    """The student's size, and where it starts."""
+
+    ranks: tuple[int, ...] = option(  # () is auto
+        (5,), "Tucker ranks: R in every layer, R1,R2,... first layer to last, or auto: chosen "
+        "without data, to suit --compression, --params or --agreement (default: 5, letter 10)")
+    compression: float | None = option(
+        None, "with --ranks auto: how many times smaller (default: 8)")
+    params: int | None = option(None, "with --ranks auto: the most parameters a student may have")
+    agreement: float | None = option(
+        None, "with --ranks auto: the smallest student that gives the teacher's answer to this "
+        "share of held-out samples after a short trial")
+    init: str = option(
+        "weights", "how students start: from Tucker decompositions of the weights, or from layers "
+        "fitted to the activations on samples", "weights", "activations")
+    sampler: str | None = option(
+        None, "NAME or NAME+NAME...: the samples for --ranks auto and --init activations; kegnet "
+        f"run also distils students on them. Of {', '.join(samplers.SAMPLERS)}; the last three "
+        "need --metadata (default: none in a run, and normal to fit on; with --ranks auto: "
+        "normal+noised)")
+    metadata: str | None = option(
+        None, "FILE of kegnet metadata, for samplers that need it: not data-free")
+
+    def __post_init__(self):
+        super().__post_init__()
+        given = [n for n in ("compression", "params", "agreement") if getattr(self, n) is not None]
+        if given and (self.ranks or len(given) > 1):
+            raise ValueError(
+                f"{given[0]} is given with {'ranks ' + str(self.ranks) if self.ranks else given[1]}"
+                ", expected ranks auto and one of compression, params, agreement")
+        for name, sound, expected in (
+                ("compression", lambda c: _is_number(c) and c > 1, "a number above 1"),
+                ("agreement", lambda a: _is_number(a) and 0 < a < 1, "a number between 0 and 1"),
+                ("params", lambda n: _is_int(n) and n > 0, "a positive integer")):
+            value = getattr(self, name)
+            if value is not None and not sound(value):
+                raise ValueError(f"{name} is {value!r}, expected {expected}")
+        if self.sampler is not None:
+            samplers.parts(self.sampler)
+
+
+@dataclass(frozen=True)
+class Distill(Group):
+    """Arguments of `student.distill`."""
+
+    students: int = option(5, "how many students of each kind are distilled")
+    selection: str = option(
+        "synthetic", "which epoch of a student is kept: the best agreement with the teacher on "
+        "held-out samples (synthetic), the last epoch (last), or the best accuracy on real "
+        "validation rows (real-validation: the paper's, not data-free)",
+        "synthetic", "last", "real-validation")
+    sampling: str = option(
+        "pool", "the student's set: a fixed pool, or fresh samples every step", "pool", "fresh")
+    student_lr: float = option(1e-4, "Adam's learning rate for the students")
+    cosine: bool = option(False, "let the students' learning rate fall along a cosine")
+    student_dropout: bool = option(True, "students have dropout, as the teacher has")
+    shuffle: bool = option(True, "students go through their pool in random order")
+    student_batch: int = option(64, "samples per step of a student")
+    student_epochs: int = option(400, "epochs of students on generated samples, at the most")
+    noise_epochs: int = option(1000, "epochs of students on noise or real inputs, at the most")
+    student_patience: int = option(50, "epochs without an equal or better score before it stops")
+    student_min_epochs: int = option(100, "epochs before a student may stop")
+    pool_per_generator: int = option(6400, "samples of each generator in the pool")
+    noise_pool: int = option(6400, "samples in the pool of a noise baseline")
+    held_out: int = option(2000, "held-out samples for selection")
+
+    def arguments(self, generators: int = 0, validation=None, watch=True) -> dict[str, Any]:
+        """For `student.distill`: ``generators`` that samples come from, ``validation`` rows;
+        ``watch`` : score epochs also where the last is kept."""
+        last, real = self.selection == "last", self.selection == "real-validation"
+        if real and validation is None:
+            raise ValueError("validation is None, selection real-validation needs (x, labels)")
+        epochs, pool = self.noise_epochs, self.noise_pool
+        if generators:
+            epochs, pool = self.student_epochs, self.pool_per_generator * generators
+        schedule = Schedule(
+            self.student_lr, self.student_batch, epochs, None if last else self.student_patience,
+            self.student_min_epochs, self.cosine)
+        return {"students": self.students, "fresh": self.sampling == "fresh", "pool": pool,
+                "shuffle": self.shuffle, "dropout": self.student_dropout, "schedule": schedule,
+                "held_out": self.held_out if watch or not last else None,
+                "validation": validation if real else None}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides what a run computes."""
+
+    data: Data
+    every: Every
+    teach: Teach
+    extract: Extract
+    compress: Compress
+    distill: Distill
+
+    def __post_init__(self):
+        if self.compress.ranks:
+            check_ranks(self.compress.ranks, self.teach.hidden, self.teach.depth + 1)
+
+    def flat(self) -> dict[str, Any]:
+        """All settings by name, as a run's config.json keeps them."""
+        return {key: value for group in asdict(self).values() for key, value in group.items()}
+
+
+GROUPS: dict[str, Any] = {f.name: f.type for f in fields(Settings)}
+
+
+def make(given: Mapping[str, Any]) -> Settings:
+    """The settings a person gave, the protocol's for the rest; ValueError names a wrong one."""
+    settings = with_protocol(given)
+    known = {f.name: group for group, kind in GROUPS.items() for f in fields(kind)}
+    if unknown := sorted(settings.keys() - known.keys()):
+        raise ValueError(f"unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}")
+    made: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+    for key, value in settings.items():
+        made[known[key]][key] = value
+    return Settings(**{group: kind(**made[group]) for group, kind in GROUPS.items()})
+
+
+def changes(settings: Settings) -> dict[str, Any]:
+    """The schedule's settings that differ from those of the protocol, by name."""
+    usual = make({"protocol": settings.every.protocol, "ranks": (1,)}).flat()
+    own = {f.name for kind in (Data, Compress) for f in fields(kind)} - {"own_statistics", "init"}
+    return {key: value for key, value in settings.flat().items()
+            if key not in own | {"seed"} and value != usual[key]}

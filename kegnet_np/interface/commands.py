@@ -1,0 +1,186 @@
+"""What each command does. `cli` makes its parser from the signatures: a parameter is an option, one
+before the slash has no dashes, ``given`` are settings of these groups but those named after "but".
+What the help says is in the docstrings or, of many commands, in `TEXTS`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from .. import generator
+from ..beyond import metadata as meta
+from ..beyond import samplers
+from ..experiments import folder, pipeline, text
+from ..experiments import run as whole
+from ..experiments import settings as s
+from ..experiments.jobs import REAL, Job
+from ..io import checkpoint
+from ..io.files import write_text
+from ..network import Network
+from ..student import distill as distill_students
+from . import inputs
+
+TEXTS = {
+    "out": "file to write", "teacher": "the teacher's checkpoint", "jobs": "processes (default: 1)",
+    "generator_file": "from kegnet extract, for --sampler kegnet and noised",
+    "resume": "go on with what is in the folder", "seeds": "same as --students",
+    "datasets": "A,B,... (default: shuttle,pendigits,letter)",
+    "teachers": "teachers a set (default: 1; of a study 3)",
+    "dask": "ADDRESS: use this Dask scheduler, such as tcp://10.0.0.1:8786"}
+Given = dict[str, Any]  # the settings that a person gave, by name
+EVERYTHING = (s.Every, s.Data, s.Teach, s.Extract, s.Compress, s.Distill)
+
+
+def run(given: Annotated[Given, *EVERYTHING],
+        out: Path | None = None, jobs: int = 1, resume: bool = False) -> None:
+    """the whole job, from the data to the table
+
+    out : run folder (default: runs/NAME)
+    example: kegnet run --dataset pendigits --ranks 5 --out runs/pendigits
+    """
+    settings = s.make(given)
+    out = out or Path("runs", Path(settings.data.dataset).stem)
+    folder.check_folder(out, settings.flat(), resume)
+    result = whole.run(settings, inputs.load, out, resume=resume,
+                       processes=inputs.count("jobs", jobs))
+    print(whole.table(result))
+    print(f"results, metrics, checkpoints and figures are in {out}")
+
+
+def teach(given: Annotated[Given, s.Every, s.Data, s.Teach], out: Path) -> None:
+    """train a teacher on labelled data
+
+    example: kegnet teach --dataset digits --out teacher.npz
+    """
+    inputs.new_file(out)
+    settings = s.make({"ranks": (1,)} | given)  # a teacher has none: the default may not suit it
+    job = Job(settings.data.dataset, settings.every.seed, "teach")
+    (M,), header = pipeline.work(job, settings, inputs.load(settings), {}, None)
+    checkpoint.save_network(out, M, stage="teacher", data=header["data"])
+    right = 100 * header["accuracy"][0]
+    print(f"{out}: teacher, {M.size:,} parameters, {right:.2f}% of test rows right")
+
+
+def extract(given: Annotated[Given, s.Every, s.Extract], teacher: Path, out: Path) -> None:
+    """learn generators and decoders from the teacher alone
+
+    example: kegnet extract --teacher teacher.npz --out generators.npz
+    """
+    inputs.new_file(out)
+    M, header = checkpoint.load_teacher(teacher)
+    settings = inputs.settings(given, header)
+    arguments, hook = settings.extract.arguments(), folder.Progress("generators")
+    with pipeline.stage("generators"):
+        G, D, done = generator.extract(M, **arguments, seed=settings.every.seed, hook=hook)
+    checkpoint.save_generators(out, G, D, stage="generators")
+    last = done.history[-len(G.theta) :]
+    cls, dec = (sum(row[k] for row in last) / len(last) for k in ("cls_loss", "dec_loss"))
+    print(f"{out}: {len(last)} generators, classifier loss {cls:.4f}, decoder loss {dec:.4f} in "
+          "the last epoch")
+
+
+def compress(given: Annotated[Given, s.Every, s.Compress], teacher: Path, out: Path,
+             generator_file: Path | None = None) -> None:
+    """put every dense layer of the teacher in Tucker form
+
+    example: kegnet compress --teacher teacher.npz --ranks 5 --out tucker.npz
+    """
+    inputs.new_file(out)
+    M, header = checkpoint.load_teacher(teacher)
+    start, found = _compressed(inputs.settings(given, header, M.model), M, header, generator_file)
+    trials = [vars(trial) for trial in found.trials] if found else []
+    checkpoint.save_network(out, start, stage="tucker", trials=trials)
+    print(f"{out}: {start.size:,} parameters instead of {M.size:,}, {M.size / start.size:.2f}x "
+          "smaller, not yet trained")
+    if found:
+        print(f"ranks, first layer to last: {','.join(map(str, found.ranks))}")
+
+
+def _compressed(settings: s.Settings, M: Network, header: dict, generator_file: Path | None):
+    own = settings.compress
+    generated, _ = inputs.generators(generator_file, own.sampler or "normal", M)
+    described = inputs.described(own.metadata, header)
+
+    with pipeline.stage("tucker"):
+        return pipeline.compressed(M, own, settings.every.seed,
+                                   lambda names: samplers.make(names, M, generated, described))
+
+
+def distill(given: Annotated[Given, s.Every, s.Data, s.Compress, s.Distill, "but", "sampler"],
+            teacher: Path, sampler: str, out: Path, student: Path | None = None,
+            generator_file: Path | None = None) -> None:
+    """train students on the teacher's answers to samples
+
+    student : where students start, from kegnet compress (default: compressed here, see --ranks)
+    sampler : NAME or NAME+NAME..., what the student sees: uniform, normal, wide, kegnet, noised, energy, or a mixture; or real, the ceiling, which takes the inputs of --dataset
+    example: kegnet distill --teacher teacher.npz --student tucker.npz --sampler kegnet --generator-file generators.npz --out students.npz
+    """  # noqa: E501
+    inputs.new_file(out)
+    M, header = checkpoint.load_teacher(teacher)
+    start = inputs.start(student, M) if student else None
+    own = {} if student else {"sampler": sampler if sampler != REAL else "normal"}
+    settings = inputs.settings(given | own, header, None if student else M.model)
+    generated, n = inputs.generators(generator_file, sampler, M)
+    validation, samples = None, None  # type: Any, Any
+    if sampler == REAL or settings.distill.selection == "real-validation":
+        data = inputs.load_for(given, settings, M, header)
+        samples, validation = data.x_train, (data.x_val, data.y_val)
+    if sampler != REAL:
+        described = inputs.described(settings.compress.metadata, header)
+        samples = samplers.make(sampler, M, generated, described)
+    if start is None:  # compress first
+        start, _ = _compressed(settings, M, header, generator_file)
+    arguments = settings.distill.arguments(n, validation)
+    if sampler == REAL and arguments["held_out"]:
+        arguments["held_out"] = data.x_val
+    with pipeline.stage(sampler):
+        students, done = distill_students(
+            M, start, samples, **arguments, seed=settings.every.seed, purpose=sampler,
+            hook=folder.Progress(sampler))
+    checkpoint.save_network(out, students, stage=sampler)
+    selection = settings.distill.selection
+    scores = f", score {done.kept_score.mean():.4f} ({selection})" if selection != "last" else ""
+    print(f"{out}: {len(students.theta)} students{scores}")
+
+
+def evaluate(given: Annotated[Given, s.Data], model: Path, teacher: Path) -> None:
+    """accuracy on a test set, and agreement with the teacher
+
+    model : what to evaluate
+    example: kegnet evaluate --model students.npz --teacher teacher.npz
+    """
+    M, header = checkpoint.load_teacher(teacher)
+    network, _ = checkpoint.load_network(model)
+    inputs.same_job("--model", network, M)
+    data = inputs.load_for(given, inputs.settings(given, header), M, header)
+    with pipeline.stage("evaluate"):
+        scores = pipeline.scores(network, M, data)
+    for key in whole.SCORES:
+        entry = text.percent(whole.summary(scores[key]))
+        print(f"{key:10} {entry} %  ({len(network.theta)} networks, {data.name})")
+
+
+def metadata(given: Annotated[Given, s.Data, "but", "own_statistics"], out: Path) -> None:
+    """a data set's ranges, covariance, class means and variances, for --metadata
+
+    example: kegnet metadata --dataset pendigits --out metadata.json
+    """
+    inputs.new_file(out)
+    data = inputs.load(s.make(given))
+    write_text(out, json.dumps(meta.describe(data), indent=1) + "\n")
+    print(f"{out}: of {len(data.x_train):,} training rows of {data.name}. It reveals:")
+    for name, revealed in meta.REVEALS.items():
+        print(f"  {name}: {revealed}")
+
+
+def info(file: Path, /) -> None:
+    """print what a checkpoint holds
+
+    file : a checkpoint
+    example: kegnet info teacher.npz
+    """
+    arrays, header = checkpoint.load(file)
+    print(f"{file}: {header.pop('kind')}, format version {header.pop('version')}")
+    for key, value in header.items():
+        print(f"  {key}: {str(value)[:300]}{' ...' * (len(str(value)) > 300)}")
+    for key, array in arrays.items():
+        print(f"  {key}: {array.dtype} {array.shape}")

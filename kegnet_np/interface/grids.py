@@ -1,0 +1,122 @@
+"""The commands that compute a grid of jobs: the paper's table, the frontier, the studies."""
+
+import sys
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+from ..experiments import frontier as front
+from ..experiments import grid, run, text
+from ..experiments import settings as s
+from ..experiments import table as paper
+from ..experiments.jobs import Job
+from ..io.files import write_text
+from ..models import MLP
+from . import inputs
+from .commands import EVERYTHING, Given
+
+BY_JOBS = ("dataset", "label", "metadata", "compression", "params", "agreement", "ranks")
+CHOSEN = (*BY_JOBS, "init", "sampler")  # by a frontier
+STUDIES = ("form", "metadata", "official", "quirks", "samples")
+
+
+def table(given: Annotated[Given, *EVERYTHING, "but", *BY_JOBS],
+          datasets: str = "shuttle,pendigits,letter", ranks: tuple[int, ...] | None = None,
+          teachers: int = 1, seeds: int | None = None, jobs: int = 1, dask: str | None = None,
+          out: Path | None = None, resume: bool = False) -> None:
+    """the paper's table: data sets, approaches, teachers and students as a grid
+
+    ranks : a column for each of R1,R2,..., the same rank in every layer (default: the paper's: 5, Letter 10, Pendigits both)
+    out : its folder (default: tables/PROTOCOL)
+    example: kegnet table --protocol fair --teachers 3 --jobs 2 --out tables/fair
+    """  # noqa: E501
+    given, seed = _of_grid(given, "paper", seeds)
+    usual = given.pop("ranks", None)
+    made = paper.jobs_of(datasets.split(","), inputs.count("teachers", teachers), seed,
+                         usual if ranks is None else ranks)
+    out = out or Path("tables", given["protocol"])
+    result = grid.do("table", made, given, inputs.load, out, **_options(jobs, dask, resume))
+    accuracy = paper.rows(result, "accuracy")
+    write_text(out / "table.tex", text.to_latex(accuracy, len(run.LABELS)) + "\n")
+    _show(paper, result, out, "table.tex", "table.png")
+
+
+def frontier(given: Annotated[Given, *EVERYTHING, "but", *CHOSEN],
+             datasets: str = "shuttle,pendigits,letter", compressions: str = "2,4,8,12,16,24,40",
+             samplers: str = "normal,kegnet,normal+noised", teachers: int = 1,
+             seeds: int | None = None, jobs: int = 1, dask: str | None = None,
+             out: Path | None = None, resume: bool = False) -> None:
+    """accuracy against parameters, by sampler, with ranks chosen without data
+
+    compressions : C1,C2,...: how many times smaller; SET:C for one data set (default: 2,4,8,12,16,24,40)
+    samplers : NAMES; the smaller MLP sees the last one's samples (default: normal,kegnet,normal+noised)
+    out : its folder (default: frontiers/PROTOCOL)
+    example: kegnet frontier --teachers 3 --compressions 8,12 --jobs 2 --out frontiers/all
+    """  # noqa: E501
+    given, seed = _of_grid(given, "beyond", seeds)
+    if wrong := [key for key in CHOSEN if key in given]:
+        raise ValueError(f"--{wrong[0]} is given, but kegnet frontier chooses it; drop it")
+    names, models = datasets.split(","), {}
+    sizes = _sizes(compressions.split(","), names)
+    for name in names:
+        settings = grid.settings_of(given)(Job(name, seed, "teach"))
+        data, own = inputs.load(settings), settings.teach
+        models[name] = MLP(data.features, data.classes, (own.hidden,) * own.depth)
+    made = front.jobs_of(models, sizes, samplers.split(","), inputs.count("teachers", teachers),
+                         seed)
+    out = out or Path("frontiers", given["protocol"])
+    result = grid.do("frontier", made, given, inputs.load, out, **_options(jobs, dask, resume))
+    _show(front, result, out, "frontier.png")
+
+
+def _sizes(given: list[str], datasets: list[str]) -> dict[str, list[float]]:
+    """The compressions of each data set, from entries "C" for all sets or "SET:C" for one."""
+    sizes: dict[str, list[float]] = {dataset: [] for dataset in datasets}
+    for entry in given:
+        dataset, _, number = entry.rpartition(":")
+        if not number.replace(".", "", 1).isdigit() or (dataset and dataset not in sizes):
+            raise ValueError(f"--compressions has {entry!r}, expected C or SET:C, such as "
+                             "8,letter:4.1, and a set of --datasets")
+        for name in [dataset] if dataset else datasets:
+            sizes[name].append(float(number))
+    return sizes
+
+
+def study(question: str, /, teachers: int = 3, jobs: int = 1, dask: str | None = None,
+          out: Path | None = None, resume: bool = False) -> None:
+    """a question put to the method: form, metadata, official, quirks or samples
+
+    question : what form is worth, what metadata is worth, how it compares with the official program, what its quirks are worth, what samples lack
+    out : its folder (default: studies/QUESTION)
+    example: kegnet study form --jobs 2 --out studies/form
+    """  # noqa: E501
+    if question not in STUDIES:
+        raise ValueError(f"QUESTION is {question!r}, expected one of {', '.join(STUDIES)}")
+    asked = import_module(f"kegnet_np.experiments.{question}")
+    out = out or Path("studies", question)
+    teachers = inputs.count("teachers", teachers)
+    _show(asked, grid.ask(asked, inputs.load, out, teachers, **_options(jobs, dask, resume)), out)
+
+
+def _of_grid(given: Given, protocol: str, seeds: int | None) -> tuple[Given, int]:
+    """The settings of a grid, and the seed of its first teacher."""
+    given = {"protocol": protocol} | given | ({"students": seeds} if seeds is not None else {})
+    return given, s.Every(seed=given.pop("seed", s.Every.seed)).seed
+
+
+def _options(jobs: int, dask: str | None, resume: bool) -> dict[str, Any]:
+    report = {"report": partial(print, file=sys.stderr)} if sys.stderr.isatty() else {}  # as tqdm
+    return {"processes": inputs.count("jobs", jobs), "dask": dask, "resume": resume, **report}
+
+
+def _show(question, result: dict, out: Path, *beside: str) -> None:
+    """Print a result's tables and where it is; make its figure, the last of the files beside it."""
+    print("\n\n".join(map(text.to_text, question.tables(result))))
+    print(f"\n{question.note(result)}")
+    if beside:
+        from ..experiments import plots  # takes a second to import
+
+        plots.save(question.figure(result), out / beside[-1])
+    more = f", with {' and '.join(beside)} beside it" if beside else ""
+    print(f"the numbers are in {out / 'table.json'}{more}")

@@ -1,0 +1,111 @@
+"""What commands read: the data, a teacher's own settings, generators, other checkpoints."""
+
+from pathlib import Path
+from typing import Any
+
+import data_loaders
+
+from ..beyond import metadata, samplers
+from ..experiments.settings import Settings, make
+from ..generator import generated
+from ..io import checkpoint
+from ..io.files import check_place
+from ..models import MLP
+from ..network import Network
+from ..sampling import Sampler
+
+
+def load(settings: Settings) -> data_loaders.Dataset:
+    """The settings' data set."""
+    own = settings.data
+    data = data_loaders.load(own.dataset, label=own.label, seed=own.split_seed)
+    return data_loaders.standardise_each_split(data) if own.own_statistics else data
+
+
+def load_for(given: dict, settings: Settings, M: Network, header: dict) -> data_loaders.Dataset:
+    """The settings' data set in the units of a teacher and its checkpoint's header."""
+    if not (header["data"]["source"] or "dataset" in given):
+        raise ValueError("--teacher does not say what data it was taught; pass --dataset")
+    data, own = load(settings), settings.data
+    if (data.features, data.classes) != (M.model.features, M.model.classes):
+        raise ValueError(f"--dataset {own.dataset} has {data.features} features and {data.classes} "
+                         f"classes, the teacher's checkpoint {M.model.features} and "
+                         f"{M.model.classes}; pass the teacher's own data")
+    known = header["data"]
+    if {"mean", "scale"} <= known.keys() and not own.own_statistics:
+        data = data_loaders.standardise_like(data, known["mean"], known["scale"])
+    if (taught := known.get("class_names")) and taught != list(data.class_names):
+        raise ValueError(f"--dataset {own.dataset} has the classes {_few(data.class_names)}, the "
+                         f"teacher {_few(taught)}; pass the teacher's own data")
+    return data
+
+
+def _few(names) -> str:
+    return ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
+
+
+def settings(given: dict[str, Any], header: dict, shape: MLP | None = None) -> Settings:
+    """The settings given, on those of the teacher's data unless another is named; for a shape."""
+    source = header["data"]["source"]
+    if given.get("dataset", source.get("dataset")) == source.get("dataset"):
+        given = (source or {"protocol": "paper"}) | given  # a teacher from elsewhere has none
+    if shape:
+        given = given | {"hidden": max(shape.widths, default=1), "depth": len(shape.widths)}
+    return make(given)
+
+
+def generators(file: Path | None, names: str, M: Network) -> tuple[Sampler | None, int]:
+    """The sampler of --generator-file and the number of generators, if ``names`` needs them."""
+    needed = names != "real" and samplers.needs(names, "generators")
+    if needed and file is None:
+        raise ValueError(f"--sampler {names} needs --generator-file FILE, from kegnet extract")
+    if file is None:
+        return None, 0
+    if not needed:
+        raise ValueError(f"--generator-file: --sampler {names} has no use for it; drop it")
+    G, D, _ = checkpoint.load_generators(file)
+    features, classes = G.model.outputs, G.model.inputs - D.model.outputs
+    if (features, classes) != (M.model.features, M.model.classes):
+        raise ValueError(f"--generator-file: {features} features, {classes} classes, the teacher "
+                         f"has {M.model.features} and {M.model.classes}; extract from this teacher")
+    return generated(G, D.model.outputs), len(G.theta)
+
+
+def described(file: str | None, header: dict) -> dict:
+    """Samplers of --metadata in the units of a teacher's checkpoint."""
+    if file is None:
+        return {}
+    if not {"mean", "scale"} <= header["data"].keys():
+        raise ValueError("--metadata: the teacher does not say how its inputs are standardised")
+    return metadata.load(file, header["data"]["mean"], header["data"]["scale"])
+
+
+def same_job(name: str, network: Network, M: Network) -> None:
+    """See that a checkpoint is for the teacher's features and classes."""
+    if any(getattr(network.model, k) != getattr(M.model, k) for k in ("features", "classes")):
+        raise ValueError(f"{name} is for another job than --teacher, which has {M.model.features} "
+                         f"features and {M.model.classes} classes; make it from this teacher")
+
+
+def start(student: Path, M: Network) -> Network:
+    """The students' start, from a file."""
+    found, _ = checkpoint.load_network(student)
+    same_job("--student", found, M)
+    if found.model.ranks is None or found.model.widths != M.model.widths:
+        raise ValueError("--student is not --teacher in Tucker form; make it from this teacher "
+                         "with kegnet compress")
+    return found.member(0)
+
+
+def new_file(out: Path) -> None:
+    """See that a file is not there yet, and that it can be made."""
+    if out.exists():
+        raise ValueError(f"--out {out} exists and is not overwritten; choose another name")
+    check_place(out)
+
+
+def count(name: str, value: int) -> int:
+    """A number of things, at least one."""
+    if value < 1:
+        raise ValueError(f"--{name} is {value}, expected at least 1")
+    return value

@@ -1,0 +1,32 @@
+"""Files: written whole or not at all."""
+
+import os
+from pathlib import Path
+
+TEMPORARY = ".*.[0-9]*.tmp"  # the names of files under way, see `write_atomically`
+
+
+def check_place(path) -> None:
+    """Raise ValueError if no file can be made at path; makes none itself."""
+    folder = next((p for p in Path(path).absolute().parents if p.exists()), None)
+    if folder is None or not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        raise ValueError(
+            f"{path}: cannot be made, {folder} is no folder to write in; choose another place")
+
+
+def write_atomically(path, write) -> None:
+    """Let ``write(temporary path)`` make the file, then put it in place in one step: a process
+    killed at any moment leaves the old file or the new one, never half of one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path, text: str) -> None:
+    """Write a UTF-8 text file atomically."""
+    write_atomically(path, lambda p: p.write_text(text, encoding="utf-8", newline="\n"))

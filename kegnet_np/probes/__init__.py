@@ -1,0 +1,1 @@
+"""Measurements of networks and of what they are trained on."""

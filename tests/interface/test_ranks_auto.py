@@ -1,0 +1,72 @@
+"""Ranks chosen without data, from the command line."""
+
+import json
+
+import pytest
+from shell import accepted, refused
+
+from kegnet_np.beyond import ranks
+from kegnet_np.io.checkpoint import load_network
+
+
+def test_ranks_auto_from_the_command_line(finished, tmp_path):
+    teacher, G = finished.stages["teacher"], finished.stages["generators"]
+    auto = ["--teacher", teacher, "--ranks", "auto", "--config", finished.settings]
+    out = accepted("compress", *auto, "--params", 400, "--sampler", "normal", "--out",
+                   tmp_path / "a.npz")
+    assert "ranks, first layer to last: " in out
+    n = int(out.split(": ")[1].split(" parameters")[0].replace(",", ""))
+    assert n <= 400
+    accepted("compress", *auto, "--compression", 1.5, "--generator-file", G, "--out",
+             tmp_path / "b.npz")
+    for options, words in [
+        (["--params", 400], "--sampler normal+noised needs --generator-file"),
+        (["--params", 4, "--sampler", "normal"], "budget is 4 parameters, expected at least"),
+        (["--params", 400, "--compression", 2], "expected ranks auto and one of compression"),
+        (["--agreement", 1.5], "agreement is 1.5, expected a number between 0 and 1"),
+        (["--compression", 0.5], "compression is 0.5, expected a number above 1"),
+        (["--params", -1], "params is -1, expected a positive integer"),
+        (["--sampler", "nothing"], "sampler is 'nothing', expected NAME"),
+    ]:
+        assert words in refused(tmp_path, "compress", *auto, *options, "--out", tmp_path / "c.npz")
+    fixed = ["--teacher", teacher, "--ranks", 2, "--compression", 2, "--out", tmp_path / "c.npz"]
+    assert "compression is given with ranks (2,)" in refused(tmp_path, "compress", *fixed)
+    both = ["--teacher", teacher, "--student", tmp_path / "b.npz", "--config", finished.settings]
+    accepted("distill", *both, "--sampler", "wide+noised", "--generator-file", G, "--out",
+             tmp_path / "d.npz")
+    words = "--generator-file: --sampler normal has no use for it"
+    assert words in refused(tmp_path, "distill", *both, "--sampler", "normal", "--generator-file",
+                            G, "--out", tmp_path / "e.npz")
+
+
+def test_a_run_chooses_its_ranks_and_distils_on_its_sampler(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(ranks, "ROUNDS", ((1.0, 16), (0.3, 32)))
+    out = accepted("run", *finished.options, "--ranks", "auto", "--params", 250, "--out",
+                   tmp_path / "run")
+    assert "Tucker + normal+noised" in out and "protocol beyond" in out
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["n_params"]["student"] <= 250 and len(result["ranks"]) == 3
+    assert result["ranks"] in [trial["ranks"] for trial in result["trials"]]
+    assert len(result["accuracy"]["normal+noised"]["values"]) == 3
+    assert "smaller MLP, same samples" in out and len(result["accuracy"]["mlp"]["values"]) == 3
+    rival, _ = load_network(tmp_path / "run" / "checkpoints" / "mlp.npz")
+    assert rival.model.ranks is None and len({row.tobytes() for row in rival.theta}) == 3
+    assert rival.size == result["n_params"]["mlp"] <= result["n_params"]["student"]
+    assert (tmp_path / "run" / "figures" / "ranks.png").stat().st_size > 5000
+    again = accepted("run", *finished.options, "--ranks", "auto", "--params", 250, "--resume",
+                     "--out", tmp_path / "run")
+    assert again == out
+
+
+@pytest.mark.parametrize("generators", [1, 2, 5])
+def test_the_plain_rival_has_as_many_updates_as_the_tucker_student_on_the_same_samples(
+    finished, tmp_path, monkeypatch, generators
+):
+    monkeypatch.setattr(ranks, "ROUNDS", ((1.0, 16), (0.3, 32)))
+    accepted("run", *finished.options, "--ranks", "auto", "--params", 250, "--generators",
+             generators, "--selection", "last", "--out", tmp_path / "run")
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    updates = result["updates"]
+    assert updates["mlp"] == updates["normal+noised"] == updates["kegnet"]
+    assert updates["kegnet"] == 5 * -(-generators * 64 // 16)  # epochs x pool / batch
+    assert updates["uniform"] == updates["normal"] == updates["real"] > 0

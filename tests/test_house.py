@@ -1,0 +1,77 @@
+"""The house: the core stands alone, and files and functions stay short enough to read."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kegnet_np
+
+PACKAGE = Path(kegnet_np.__file__).parent
+LOADERS = PACKAGE.parent / "data_loaders.py"
+FILES = {p.relative_to(PACKAGE.parent).as_posix(): p for p in [*PACKAGE.rglob("*.py"), LOADERS]}
+CORE = [
+    "params", "autodiff", "activations", "ops", "losses", "models", "network", "optim", "sampling",
+    "metrics", "train", "teacher", "generator", "tucker", "student",
+]
+FOREIGN = {
+    "tqdm", "matplotlib", "tensorly", "pooch", "sklearn", "torch", "joblib", "threadpoolctl",
+    "data_loaders",
+}
+
+
+def lines(path):
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def loaded_by(module):
+    """The modules that an import leaves behind, in a process of its own."""
+    code = f"import sys, {module}; print(*sorted(sys.modules))"
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PACKAGE.parent, capture_output=True, text=True, check=True,
+    ).stdout.split()
+
+
+@pytest.mark.parametrize("verb", ["student", "generator", "teacher", "tucker"])
+def test_a_verb_loads_the_core_alone(verb):
+    loaded = loaded_by(f"kegnet_np.{verb}")
+    ours = {name for name in loaded if name.startswith("kegnet_np.")}
+    assert ours <= {f"kegnet_np.{name}" for name in CORE}, ours
+    assert not FOREIGN & {name.partition(".")[0] for name in loaded}
+
+
+@pytest.mark.parametrize("name", ["beyond.ranks", "beyond.metadata", "probes.samples",
+                                  "io.checkpoint"])
+def test_a_folder_of_the_core_loads_itself_and_the_core_alone(name):
+    folder = name.partition(".")[0]
+    ours = [n.split(".")[1] for n in loaded_by(f"kegnet_np.{name}") if n.startswith("kegnet_np.")]
+    assert set(ours) <= {folder, *CORE}
+    assert "data_loaders" not in ours
+
+
+def test_the_data_loaders_load_nothing_of_the_package():
+    assert not [name for name in loaded_by("data_loaders") if name.startswith("kegnet_np")]
+
+
+def test_the_core_can_be_read_in_one_sitting():
+    core = {path.name: lines(path) for path in PACKAGE.glob("*.py")}
+    assert {f"{name}.py" for name in CORE} <= set(core)
+    assert sum(core.values()) <= 1900, core
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_file_is_longer_than_300_lines(name):
+    assert lines(FILES[name]) <= 300
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_function_is_longer_than_60_lines_without_its_docstring(name):
+    for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            length = node.end_lineno - node.lineno + 1
+            if ast.get_docstring(node) is not None:
+                length -= node.body[0].end_lineno - node.body[0].lineno + 1
+            assert length <= 60, f"{node.name} has {length} lines"
