@@ -61,8 +61,9 @@ def n_params(model: MLP, ranks) -> int:
 def largest_rank(model: MLP, budget: int) -> int:
     """The largest rank for all layers alike that keeps within ``budget`` parameters."""
     if budget < (least := n_params(model, (1,))):
+        most = replace(model, ranks=None).layout.size / least
         raise ValueError(f"budget is {budget:,} parameters, expected at least {least:,}: rank 1 in "
-                         "every layer")
+                         f"every layer, {most:.1f} times smaller than the teacher")
     return max(r for r in range(1, max(model.widths) + 1) if n_params(model, (r,)) <= budget)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import KW_ONLY, asdict, dataclass, replace
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,8 @@ class Engine:
     def run(self, jobs: Iterable[Job], identity: dict) -> dict[Job, dict]:
         """Do what is not done yet; the headers of all jobs, and of what they need. ``identity``, of
         the folder's config.json, must be the same on a resume."""
+        if self.dask and find_spec("distributed") is None:
+            raise ValueError("--dask needs Dask's scheduler: pip install 'kegnet_np[cluster]'")
         waves = in_waves(jobs)
         every = [job for wave in waves for job in wave]
         names = [self.file_of(job) for job in every]

@@ -79,6 +79,11 @@ def need(job: Job, found: Found, does: str) -> Network:
     return found[job.needs[does]][0][0]
 
 
+def budget_of(settings: Compress, size: int) -> int:
+    """The most parameters that students with ranks auto may have, for a teacher of so many."""
+    return settings.params or int(size / (settings.compression or 8))
+
+
 def compressed(M: Network, settings: Compress, seed: int, sampler_of: Callable
                ) -> tuple[Network, ranks.Allocation | None]:
     """Where Tucker students start; with ranks auto, also where the rank goes.
@@ -92,8 +97,7 @@ def compressed(M: Network, settings: Compress, seed: int, sampler_of: Callable
     if not settings.ranks and settings.agreement is not None:
         found = ranks.smallest(M, settings.agreement, sampler, seed)
     elif not settings.ranks:
-        budget = settings.params or int(M.size / (settings.compression or 8))
-        found = ranks.allocate(M, budget, sampler, seed)
+        found = ranks.allocate(M, budget_of(settings, M.size), sampler, seed)
     chosen = found.ranks if found else settings.ranks
     if settings.init == "weights":
         return compress(M, chosen), found

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from .. import sampling
+from ..beyond.ranks import largest_rank
 from ..generator import generated
 from ..io.files import write_text
+from ..models import MLP
 from . import pipeline
 from .grid import versions
 from .jobs import REAL, Engine, Job
@@ -61,7 +63,10 @@ def run(settings: Settings, load: Callable, out, *, resume: bool = False, proces
         ceiling "real", for the scores and for selection "real-validation".
     figures : draw them too.
     """
-    jobs, data = jobs_of(settings), load(settings)
+    jobs, data, size = jobs_of(settings), load(settings), settings.compress
+    if not size.ranks and size.agreement is None:  # what cannot be had is refused at once
+        model = MLP(data.features, data.classes, settings.teach.arguments()["widths"])
+        largest_rank(model, pipeline.budget_of(size, model.layout.size))
     engine = Engine(
         Path(out), lambda job: settings, lambda settings: data, partial(pipeline.work, watch=True),
         file_of=short, processes=processes, resume=resume)

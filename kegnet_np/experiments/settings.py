@@ -8,7 +8,11 @@ from typing import Any
 
 from ..activations import ACTIVATIONS
 from ..beyond import samplers
+from ..generator import SCHEDULE as GENERATOR
 from ..models import check_ranks
+from ..student import ON_GENERATED
+from ..student import SCHEDULE as STUDENT
+from ..teacher import SCHEDULE as TEACHER
 from ..train import Schedule
 from .protocols import PROTOCOLS, with_protocol
 
@@ -88,11 +92,12 @@ class Teach(Group):
     depth: int = option(11, "hidden layers of the classifier")
     activation: str = option("elu", "activation of the classifier", *ACTIVATIONS)
     dropout: float = option(0.15, "dropout of teacher and student")
-    teacher_lr: float = option(1e-3, "Adam's learning rate for the teacher")
-    teacher_batch: int = option(64, "rows per step of the teacher")
-    teacher_epochs: int = option(1000, "epochs of the teacher, at the most")
-    teacher_patience: int = option(20, "epochs without an equal or better score before it stops")
-    teacher_min_epochs: int = option(100, "epochs before the teacher may stop")
+    teacher_lr: float = option(TEACHER.lr, "Adam's learning rate for the teacher")
+    teacher_batch: int = option(TEACHER.batch, "rows per step of the teacher")
+    teacher_epochs: int = option(TEACHER.epochs, "epochs of the teacher, at the most")
+    teacher_patience: int = option(
+        TEACHER.patience, "epochs without an equal or better score before it stops")
+    teacher_min_epochs: int = option(TEACHER.min_epochs, "epochs before the teacher may stop")
 
     def __post_init__(self):
         super().__post_init__()
@@ -115,9 +120,9 @@ class Extract(Group):
     latent: int = option(10, "length Z of the latent code z")
     alpha: float = option(1.0, "weight of the decoder's loss")
     beta: float = option(0.0, "weight of the diversity loss")
-    generator_lr: float = option(1e-4, "Adam's learning rate for generators and decoders")
-    generator_batch: int = option(256, "samples per step of the generators")
-    generator_epochs: int = option(200, "epochs of the generators")
+    generator_lr: float = option(GENERATOR.lr, "Adam's learning rate for generators and decoders")
+    generator_batch: int = option(GENERATOR.batch, "samples per step of the generators")
+    generator_epochs: int = option(GENERATOR.epochs, "epochs of the generators")
     generator_steps: int = option(100, "steps per epoch of the generators")
     teacher_dropout: bool = option(
         False, "train generators with the teacher's dropout on, as the official program does")
@@ -153,9 +158,9 @@ class Compress(Group):
         "fitted to the activations on samples", "weights", "activations")
     sampler: str | None = option(
         None, "NAME or NAME+NAME...: the samples for --ranks auto and --init activations; kegnet "
-        f"run also distils students on them. Of {', '.join(samplers.SAMPLERS)}; the last three "
-        "need --metadata (default: none in a run, and normal to fit on; with --ranks auto: "
-        "normal+noised)")
+        f"run also distils students on them. Of {', '.join(samplers.SAMPLERS)}; --metadata is for "
+        f"{', '.join(n for n in samplers.SAMPLERS if samplers.needs(n, 'metadata'))} "
+        "(default: none in a run, and normal to fit on; with --ranks auto: normal+noised)")
     metadata: str | None = option(
         None, "FILE of kegnet metadata, for samplers that need it: not data-free")
 
@@ -189,15 +194,18 @@ class Distill(Group):
         "synthetic", "last", "real-validation")
     sampling: str = option(
         "pool", "the student's set: a fixed pool, or fresh samples every step", "pool", "fresh")
-    student_lr: float = option(1e-4, "Adam's learning rate for the students")
+    student_lr: float = option(STUDENT.lr, "Adam's learning rate for the students")
     cosine: bool = option(False, "let the students' learning rate fall along a cosine")
     student_dropout: bool = option(True, "students have dropout, as the teacher has")
     shuffle: bool = option(True, "students go through their pool in random order")
-    student_batch: int = option(64, "samples per step of a student")
-    student_epochs: int = option(400, "epochs of students on generated samples, at the most")
-    noise_epochs: int = option(1000, "epochs of students on noise or real inputs, at the most")
-    student_patience: int = option(50, "epochs without an equal or better score before it stops")
-    student_min_epochs: int = option(100, "epochs before a student may stop")
+    student_batch: int = option(STUDENT.batch, "samples per step of a student")
+    student_epochs: int = option(
+        ON_GENERATED.epochs, "epochs of students on generated samples, at the most")
+    noise_epochs: int = option(
+        STUDENT.epochs, "epochs of students on noise or real inputs, at the most")
+    student_patience: int = option(
+        STUDENT.patience, "epochs without an equal or better score before it stops")
+    student_min_epochs: int = option(STUDENT.min_epochs, "epochs before a student may stop")
     pool_per_generator: int = option(6400, "samples of each generator in the pool")
     noise_pool: int = option(6400, "samples in the pool of a noise baseline")
     held_out: int = option(2000, "held-out samples for selection")

@@ -6,6 +6,7 @@ import pytest
 from shell import accepted, refused
 
 from kegnet_np.beyond import ranks
+from kegnet_np.experiments import jobs
 from kegnet_np.io.checkpoint import load_network
 
 
@@ -70,3 +71,17 @@ def test_the_plain_rival_has_as_many_updates_as_the_tucker_student_on_the_same_s
     assert updates["mlp"] == updates["normal+noised"] == updates["kegnet"]
     assert updates["kegnet"] == 5 * -(-generators * 64 // 16)  # epochs x pool / batch
     assert updates["uniform"] == updates["normal"] == updates["real"] > 0
+
+
+def test_a_size_that_no_rank_reaches_is_refused_before_anything_is_trained(finished, tmp_path):
+    out = ["--out", tmp_path / "run"]
+    line = refused(tmp_path, "run", *finished.options, "--ranks", "auto", "--compression", 50, *out)
+    assert "expected at least 84: rank 1 in every layer, 1.7 times smaller than the teacher" in line
+
+
+def test_dask_without_its_package_is_one_line_and_makes_no_folder(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs, "find_spec", lambda name: None)
+    words = "--dask needs Dask's scheduler: pip install 'kegnet_np[cluster]'"
+    table = ["table", "--config", finished.settings, "--datasets", finished.table]
+    dask = ["--dask", "tcp://127.0.0.1:1", "--out", tmp_path / "t"]
+    assert words in refused(tmp_path, *table, *dask)
