@@ -10,6 +10,10 @@ VERSION = re.search(  # read, not imported: the dependencies are not installed y
     r'^__version__ = "(.+)"$', (HERE / "kegnet_np/__init__.py").read_text("utf-8"), re.MULTILINE
 )[1]
 
+CLUSTER = ["dask[distributed]>=2025.1"]
+NOTEBOOKS = ["jupytext>=1.17", "nbclient>=0.10", "nbconvert>=7.16", "ipykernel>=6.29",
+             "latex2mathml>=3.78"]
+
 setup(
     name="kegnet_np",
     version=VERSION,
@@ -50,12 +54,9 @@ setup(
         "filelock>=3.16",
     ],
     extras_require={
-        "test": ["pytest>=8", "pytest-cov>=6", "pytest-xdist>=3.6",
-                 "dask[distributed]>=2025.1", "jupytext>=1.17",
-                 "nbconvert>=7.16", "latex2mathml>=3.78"],
-        "cluster": ["dask[distributed]>=2025.1"],
-        "notebooks": ["jupytext>=1.17", "nbclient>=0.10", "nbconvert>=7.16", "ipykernel>=6.29",
-                      "latex2mathml>=3.78"],
+        "test": ["pytest>=8", "pytest-cov>=6", "pytest-xdist>=3.6", *CLUSTER, *NOTEBOOKS],
+        "cluster": CLUSTER,
+        "notebooks": NOTEBOOKS,
         "lint": ["ruff>=0.12", "mypy>=1.16", "import-linter>=2.5"],
     },
     entry_points={"console_scripts": ["kegnet = kegnet_np.interface.cli:main"]},
