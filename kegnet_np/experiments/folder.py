@@ -106,8 +106,10 @@ class Progress:
             self.saved = time.monotonic()
             return
         self.bar.update()
-        last = training.history[-1]
-        self.bar.set_postfix({k: f"{v:.4f}" for k, v in last.items() if k.endswith("loss")})
+        rows = [row for row in training.history[-len(training.kept_epoch):]
+                if row["epoch"] == training.epoch]
+        self.bar.set_postfix({key: f"{sum(row[key] for row in rows) / len(rows):.4f}"
+                              for key in rows[0] if key.endswith("loss")})
         if self.path is not None and time.monotonic() - self.saved > SAVE_EVERY:
             checkpoint.save_training(self.path, training, self.name)
             self.saved = time.monotonic()
