@@ -61,8 +61,8 @@ def frontier(given: Annotated[Given, *EVERYTHING, "but", *CHOSEN],
     sizes = _sizes(compressions.split(","), names)
     for name in names:
         settings = grid.settings_of(given)(Job(name, seed, "teach"))
-        data, own = inputs.load(settings), settings.teach
-        models[name] = MLP(data.features, data.classes, (own.hidden,) * own.depth)
+        data = inputs.load(settings)
+        models[name] = MLP(data.features, data.classes, settings.teach.arguments()["widths"])
     made = front.jobs_of(models, sizes, samplers.split(","), inputs.count("teachers", teachers),
                          seed)
     out = out or Path("frontiers", given["protocol"])
