@@ -33,7 +33,9 @@ def describe(data) -> dict:
 
 
 def load(path, mean, scale) -> dict[str, Sampler]:
-    """`samplers_of` a metadata file."""
+    """`samplers_of` a metadata file; mean and scale are None where a teacher does not say them."""
+    if mean is None or scale is None:
+        raise ValueError("--metadata: the teacher does not say how its inputs are standardised")
     try:
         with open(path, encoding="utf-8") as file:
             given = json.load(file)

@@ -26,6 +26,7 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
          watch: bool = False, own: Mapping[str, sampling.Sampler] | None = None) -> Made:
     """Do a job: its networks, and a header of JSON values. Runs in a worker.
 
+    data : None, for a job that sees none and is not to be scored.
     watch : score every epoch of students, also where no epoch is selected.
     own : a study's own samplers, by name.
     """
@@ -44,7 +45,7 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
         def sampler(names):
             if own and names in own:
                 return own[names]
-            return sampler_of(names, job, settings, data, found)
+            return sampler_of(names, job, settings, found)
 
         if job.does == "compress":
             start, chosen = compressed(
@@ -53,15 +54,15 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
             if chosen:
                 trials = [asdict(trial) for trial in chosen.trials]
                 header |= {"seconds": chosen.seconds, "trials": trials}
-            return [start], scores(start, M, data) | header
+            return [start], (scores(start, M, data) if data else {}) | header
         samples = data.x_train if job.samples == REAL else sampler(job.samples)
-        learnt = settings.extract.generators if job.learnt else 0
-        arguments = settings.distill.arguments(learnt, (data.x_val, data.y_val), watch)
+        learnt = len(need(job, found, "extract").theta) if job.learnt else 0
+        arguments = settings.distill.arguments(learnt, data and (data.x_val, data.y_val), watch)
         if job.samples == REAL and arguments["held_out"] is not None:
             arguments["held_out"] = data.x_val
         students, done = distill(M, start_of(job, settings, M, found), samples, **arguments,
                                  seed=seed, purpose=job.purpose, hook=hook)
-        return [students], scores(students, M, data) | trained(done)
+        return [students], (scores(students, M, data) if data else {}) | trained(done)
 
 
 @contextmanager
@@ -121,13 +122,15 @@ def start_of(job: Job, settings: Settings, M: Network, found: Found) -> Network:
     return Network.random(model, rngs)
 
 
-def sampler_of(names: str, job: Job, settings: Settings, data, found: Found) -> sampling.Sampler:
+def sampler_of(names: str, job: Job, settings: Settings, found: Found) -> sampling.Sampler:
     """The sampler of these names, with the job's generators and the settings' metadata."""
     learnt, described, file = None, None, settings.compress.metadata
     if "extract" in job.needs:
-        learnt = generated(need(job, found, "extract"), settings.extract.latent)
+        G, D = found[job.needs["extract"]][0]
+        learnt = generated(G, D.model.outputs)
     if file:
-        described = metadata.load(file, data.mean, data.scale)
+        known = found[job.needs["teach"]][1]["data"]
+        described = metadata.load(file, known.get("mean"), known.get("scale"))
     return samplers.make(names, need(job, found, "teach").member(0), learnt, described)
 
 

@@ -61,7 +61,7 @@ def work(job, settings, data, found, part):
     own: dict[str, sampling.Sampler] = {}
     if isinstance(job, OwnJob):
         M = pipeline.need(job, found, "teach").member(0)
-        kegnet = pipeline.sampler_of("kegnet", job, settings, data, found)
+        kegnet = pipeline.sampler_of("kegnet", job, settings, found)
         if job.does == "measure":
             samplers = (sampling.uniform(data.features), sampling.normal(data.features), kegnet,
                         sampling.rows_of(data.x_train))

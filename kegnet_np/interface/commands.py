@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from .. import generator
 from ..beyond import metadata as meta
-from ..beyond import samplers
 from ..experiments import folder, pipeline, text
 from ..experiments import run as whole
 from ..experiments import settings as s
@@ -16,7 +14,6 @@ from ..experiments.jobs import REAL, Job
 from ..io import checkpoint
 from ..io.files import write_text
 from ..network import Network
-from ..student import distill as distill_students
 from . import inputs
 
 TEXTS = {
@@ -65,14 +62,9 @@ def extract(given: Annotated[Given, s.Every, s.Extract], teacher: Path, out: Pat
 
     example: kegnet extract --teacher teacher.npz --out generators.npz
     """
-    inputs.new_file(out)
-    M, header = checkpoint.load_teacher(teacher)
-    settings = inputs.settings(given, header)
-    arguments, hook = settings.extract.arguments(), folder.Progress("generators")
-    with pipeline.stage("generators"):
-        G, D, done = generator.extract(M, **arguments, seed=settings.every.seed, hook=hook)
+    (G, D), header, _, _ = _work("extract", given, teacher, out)
     checkpoint.save_generators(out, G, D, stage="generators")
-    last = done.history[-len(G.theta) :]
+    last = header["history"][-len(G.theta) :]
     cls, dec = (sum(row[k] for row in last) / len(last) for k in ("cls_loss", "dec_loss"))
     print(f"{out}: {len(last)} generators, classifier loss {cls:.4f}, decoder loss {dec:.4f} in "
           "the last epoch")
@@ -84,25 +76,12 @@ def compress(given: Annotated[Given, s.Every, s.Compress], teacher: Path, out: P
 
     example: kegnet compress --teacher teacher.npz --ranks 5 --out tucker.npz
     """
-    inputs.new_file(out)
-    M, header = checkpoint.load_teacher(teacher)
-    start, found = _compressed(inputs.settings(given, header, M.model), M, header, generator_file)
-    trials = [vars(trial) for trial in found.trials] if found else []
-    checkpoint.save_network(out, start, stage="tucker", trials=trials)
+    (start,), header, M, _ = _work("compress", given, teacher, out, generator_file)
+    checkpoint.save_network(out, start, stage="tucker", trials=header.get("trials", []))
     print(f"{out}: {start.size:,} parameters instead of {M.size:,}, {M.size / start.size:.2f}x "
           "smaller, not yet trained")
-    if found:
-        print(f"ranks, first layer to last: {','.join(map(str, found.ranks))}")
-
-
-def _compressed(settings: s.Settings, M: Network, header: dict, generator_file: Path | None):
-    own = settings.compress
-    generated, _ = inputs.generators(generator_file, own.sampler or "normal", M)
-    described = inputs.described(own.metadata, header)
-
-    with pipeline.stage("tucker"):
-        return pipeline.compressed(M, own, settings.every.seed,
-                                   lambda names: samplers.make(names, M, generated, described))
+    if "trials" in header:
+        print(f"ranks, first layer to last: {','.join(map(str, header['ranks']))}")
 
 
 def distill(given: Annotated[Given, s.Every, s.Data, s.Compress, s.Distill, "but", "sampler"],
@@ -114,32 +93,42 @@ def distill(given: Annotated[Given, s.Every, s.Data, s.Compress, s.Distill, "but
     sampler : NAME or NAME+NAME..., what the student sees: uniform, normal, wide, kegnet, noised, energy, or a mixture; or real, the ceiling, which takes the inputs of --dataset
     example: kegnet distill --teacher teacher.npz --student tucker.npz --sampler kegnet --generator-file generators.npz --out students.npz
     """  # noqa: E501
-    inputs.new_file(out)
-    M, header = checkpoint.load_teacher(teacher)
-    start = inputs.start(student, M) if student else None
     own = {} if student else {"sampler": sampler if sampler != REAL else "normal"}
-    settings = inputs.settings(given | own, header, None if student else M.model)
-    generated, n = inputs.generators(generator_file, sampler, M)
-    validation, samples = None, None  # type: Any, Any
-    if sampler == REAL or settings.distill.selection == "real-validation":
-        data = inputs.load_for(given, settings, M, header)
-        samples, validation = data.x_train, (data.x_val, data.y_val)
-    if sampler != REAL:
-        described = inputs.described(settings.compress.metadata, header)
-        samples = samplers.make(sampler, M, generated, described)
-    if start is None:  # compress first
-        start, _ = _compressed(settings, M, header, generator_file)
-    arguments = settings.distill.arguments(n, validation)
-    if sampler == REAL and arguments["held_out"]:
-        arguments["held_out"] = data.x_val
-    with pipeline.stage(sampler):
-        students, done = distill_students(
-            M, start, samples, **arguments, seed=settings.every.seed, purpose=sampler,
-            hook=folder.Progress(sampler))
+    (students,), header, _, settings = _work(
+        "distill", given | own, teacher, out, generator_file, sampler, student)
     checkpoint.save_network(out, students, stage=sampler)
-    selection = settings.distill.selection
-    scores = f", score {done.kept_score.mean():.4f} ({selection})" if selection != "last" else ""
-    print(f"{out}: {len(students.theta)} students{scores}")
+    kept, selection, score = header["kept_epoch"], settings.distill.selection, ""
+    if selection != "last":
+        best = [row for row in header["history"] if row["epoch"] == kept[row["member"]]]
+        score = f", score {sum(row['score'] for row in best) / len(best):.4f} ({selection})"
+    print(f"{out}: {len(students.theta)} students{score}")
+
+
+def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Path | None = None,
+          samples: str = "", student: Path | None = None
+          ) -> tuple[list[Network], dict, Network, s.Settings]:
+    """`pipeline.work` on what files hold: networks and header; also the teacher and settings."""
+    inputs.new_file(out)
+    M, known = checkpoint.load_teacher(teacher)
+    start = inputs.start(student, M) if student else None
+    shape = None if start or does == "extract" else M.model
+    settings = inputs.settings(given, known, shape)
+    if shape and (file := settings.compress.metadata):  # a bad one is refused, used or not
+        meta.load(file, known["data"].get("mean"), known["data"].get("scale"))
+    job = Job(settings.data.dataset, settings.every.seed, does, "tucker", samples,
+              settings.compress.sampler or "normal")
+    data, found = None, {job.needs["teach"]: ([M.stack()], known)}
+    if learnt := inputs.generators(generator_file, job, M):
+        found[job.needs["extract"]] = learnt, {}
+    if start:
+        found[job.needs["compress"]] = [start], {}
+    if samples == REAL or samples and settings.distill.selection == "real-validation":
+        data = inputs.load_for(given, settings, M, known)
+    for each in [*job.needs.values(), job]:
+        if each not in found:
+            networks, header = pipeline.work(each, settings, data, found, None)
+            found[each] = [network.stack() for network in networks], header
+    return *found[job], M, settings
 
 
 def evaluate(given: Annotated[Given, s.Data], model: Path, teacher: Path) -> None:

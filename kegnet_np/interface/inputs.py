@@ -5,14 +5,12 @@ from typing import Any
 
 import data_loaders
 
-from ..beyond import metadata, samplers
+from ..experiments.jobs import Job
 from ..experiments.settings import Settings, make
-from ..generator import generated
 from ..io import checkpoint
 from ..io.files import check_place
 from ..models import MLP
 from ..network import Network
-from ..sampling import Sampler
 
 
 def load(settings: Settings) -> data_loaders.Dataset:
@@ -54,13 +52,13 @@ def settings(given: dict[str, Any], header: dict, shape: MLP | None = None) -> S
     return make(given)
 
 
-def generators(file: Path | None, names: str, M: Network) -> tuple[Sampler | None, int]:
-    """The sampler of --generator-file and the number of generators, if ``names`` needs them."""
-    needed = names != "real" and samplers.needs(names, "generators")
+def generators(file: Path | None, job: Job, M: Network) -> list[Network]:
+    """Generators and decoders of --generator-file if the job needs them, else an empty list."""
+    names, needed = job.samples or job.start, "extract" in job.needs
     if needed and file is None:
         raise ValueError(f"--sampler {names} needs --generator-file FILE, from kegnet extract")
     if file is None:
-        return None, 0
+        return []
     if not needed:
         raise ValueError(f"--generator-file: --sampler {names} has no use for it; drop it")
     G, D, _ = checkpoint.load_generators(file)
@@ -68,16 +66,7 @@ def generators(file: Path | None, names: str, M: Network) -> tuple[Sampler | Non
     if (features, classes) != (M.model.features, M.model.classes):
         raise ValueError(f"--generator-file: {features} features, {classes} classes, the teacher "
                          f"has {M.model.features} and {M.model.classes}; extract from this teacher")
-    return generated(G, D.model.outputs), len(G.theta)
-
-
-def described(file: str | None, header: dict) -> dict:
-    """Samplers of --metadata in the units of a teacher's checkpoint."""
-    if file is None:
-        return {}
-    if not {"mean", "scale"} <= header["data"].keys():
-        raise ValueError("--metadata: the teacher does not say how its inputs are standardised")
-    return metadata.load(file, header["data"]["mean"], header["data"]["scale"])
+    return [G, D]
 
 
 def same_job(name: str, network: Network, M: Network) -> None:
@@ -88,13 +77,13 @@ def same_job(name: str, network: Network, M: Network) -> None:
 
 
 def start(student: Path, M: Network) -> Network:
-    """The students' start, from a file."""
+    """Where students start, from a file."""
     found, _ = checkpoint.load_network(student)
     same_job("--student", found, M)
     if found.model.ranks is None or found.model.widths != M.model.widths:
         raise ValueError("--student is not --teacher in Tucker form; make it from this teacher "
                          "with kegnet compress")
-    return found.member(0)
+    return found
 
 
 def new_file(out: Path) -> None:
