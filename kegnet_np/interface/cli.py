@@ -43,16 +43,16 @@ def make_parser() -> argparse.ArgumentParser:
         command = made.add_parser(
             name, help=text, description=text[0].upper() + text[1:] + ".",
             epilog=f"example: {told['example']}", argument_default=argparse.SUPPRESS)
-        hints = typing.get_type_hints(function, include_extras=True)
         for name, parameter in inspect.signature(function).parameters.items():
-            if typing.get_origin(hints[name]) is typing.Annotated:
-                _add_settings(command, hints[name].__metadata__)
+            hint = parameter.annotation
+            if typing.get_origin(hint) is typing.Annotated:
+                _add_settings(command, hint.__metadata__)
             elif parameter.kind is parameter.POSITIONAL_ONLY:
-                _add(command, name, hints[name], helps[name], metavar=name.upper())
+                _add(command, name, hint, helps[name], metavar=name.upper())
             else:
-                more = ({"action": "store_true"} if hints[name] is bool
+                more = ({"action": "store_true"} if hint is bool
                         else {"required": parameter.default is parameter.empty})
-                _add(command, f"--{name}", hints[name], helps[name], **more)
+                _add(command, f"--{name}", hint, helps[name], **more)
     return parser
 
 
@@ -66,19 +66,16 @@ def _add(parser, flag: str, hint, text: str, **more) -> None:
 
 
 def _add_settings(parser, groups) -> None:
-    left_out = [group for group in groups if isinstance(group, str)]
-    for group in groups[: len(groups) - len(left_out)]:
-        hints = typing.get_type_hints(group)
-        for f in fields(group):
-            if f.name in left_out:
-                continue
-            kind, text = hints[f.name], f.metadata["help"]
-            more = ({"action": argparse.BooleanOptionalAction} if kind is bool
-                    else {"choices": f.metadata["choices"] or None})
-            if kind is not bool and "default" not in text:
-                others = [f"{name} {p[f.name]}" for name, p in PROTOCOLS.items() if f.name in p]
-                text += f" (default: {f.default}{'; ' if others else ''}{', '.join(others)})"
-            _add(parser, f"--{f.name}", kind, text, **more)
+    """An option for each setting of the groups, but for those that the groups hold by name."""
+    for f in [f for group in groups if not isinstance(group, str) for f in fields(group)]:
+        text, more = f.metadata["help"], {"choices": f.metadata["choices"] or None}
+        if f.type is bool:
+            more = {"action": argparse.BooleanOptionalAction}
+        elif "default" not in text:
+            others = [f"{name} {p[f.name]}" for name, p in PROTOCOLS.items() if f.name in p]
+            text += f" (default: {f.default}{'; ' if others else ''}{', '.join(others)})"
+        if f.name not in groups:
+            _add(parser, f"--{f.name}", f.type, text, **more)
     if commands.s.Every in groups:
         parser.add_argument("--quick", dest="protocol", action="store_const", const="quick",
                             help="the shortest schedule: `kegnet run` ends within a minute")
@@ -131,6 +128,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if "student" in named and (twice := [name for name in FORM if name in arguments]):
             raise ValueError(f"--{twice[0]} is given with --student, which has its form; drop one")
+        for name in {"jobs", "teachers"} & named.keys():
+            if named[name] < 1:
+                raise ValueError(f"--{name} is {named[name]}, expected at least 1")
         if "given" in own:
             file = arguments.pop("config", None)
             named["given"] = (read_settings(file) if file else {}) | arguments

@@ -37,8 +37,7 @@ def run(given: Annotated[Given, *EVERYTHING],
     settings = s.make(given)
     out = out or Path("runs", Path(settings.data.dataset).stem)
     folder.check_folder(out, settings.flat(), resume)
-    result = whole.run(settings, inputs.load, out, resume=resume,
-                       processes=inputs.count("jobs", jobs))
+    result = whole.run(settings, inputs.load, out, resume=resume, processes=jobs)
     print(whole.table(result))
     print(f"results, metrics, checkpoints and figures are in {out}")
 

@@ -33,8 +33,7 @@ def table(given: Annotated[Given, *EVERYTHING, "but", *BY_JOBS],
     """  # noqa: E501
     given, seed = _of_grid(given, "paper", seeds)
     usual = given.pop("ranks", None)
-    made = paper.jobs_of(datasets.split(","), inputs.count("teachers", teachers), seed,
-                         usual if ranks is None else ranks)
+    made = paper.jobs_of(datasets.split(","), teachers, seed, usual if ranks is None else ranks)
     out = out or Path("tables", given["protocol"])
     result = grid.do("table", made, given, inputs.load, out, **_options(jobs, dask, resume))
     accuracy = paper.rows(result, "accuracy")
@@ -63,8 +62,7 @@ def frontier(given: Annotated[Given, *EVERYTHING, "but", *CHOSEN],
         settings = grid.settings_of(given)(Job(name, seed, "teach"))
         data = inputs.load(settings)
         models[name] = MLP(data.features, data.classes, settings.teach.arguments()["widths"])
-    made = front.jobs_of(models, sizes, samplers.split(","), inputs.count("teachers", teachers),
-                         seed)
+    made = front.jobs_of(models, sizes, samplers.split(","), teachers, seed)
     out = out or Path("frontiers", given["protocol"])
     result = grid.do("frontier", made, given, inputs.load, out, **_options(jobs, dask, resume))
     _show(front, result, out, "frontier.png")
@@ -95,7 +93,6 @@ def study(question: str, /, teachers: int = 3, jobs: int = 1, dask: str | None =
         raise ValueError(f"QUESTION is {question!r}, expected one of {', '.join(STUDIES)}")
     asked = import_module(f"kegnet_np.experiments.{question}")
     out = out or Path("studies", question)
-    teachers = inputs.count("teachers", teachers)
     _show(asked, grid.ask(asked, inputs.load, out, teachers, **_options(jobs, dask, resume)), out)
 
 
@@ -107,7 +104,7 @@ def _of_grid(given: Given, protocol: str, seeds: int | None) -> tuple[Given, int
 
 def _options(jobs: int, dask: str | None, resume: bool) -> dict[str, Any]:
     report = {"report": partial(print, file=sys.stderr)} if sys.stderr.isatty() else {}  # as tqdm
-    return {"processes": inputs.count("jobs", jobs), "dask": dask, "resume": resume, **report}
+    return {"processes": jobs, "dask": dask, "resume": resume, **report}
 
 
 def _show(question, result: dict, out: Path, *beside: str) -> None:

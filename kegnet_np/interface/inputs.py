@@ -91,10 +91,3 @@ def new_file(out: Path) -> None:
     if out.exists():
         raise ValueError(f"--out {out} exists and is not overwritten; choose another name")
     check_place(out)
-
-
-def count(name: str, value: int) -> int:
-    """A number of things, at least one."""
-    if value < 1:
-        raise ValueError(f"--{name} is {value}, expected at least 1")
-    return value
