@@ -109,18 +109,13 @@ def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Pat
     """`pipeline.work` on what files hold: networks and header; also the teacher and settings."""
     inputs.new_file(out)
     M, known = checkpoint.load_teacher(teacher)
-    start = inputs.start(student, M) if student else None
-    shape = None if start or does == "extract" else M.model
-    settings = inputs.settings(given, known, shape)
+    shape = None if student or does == "extract" else M.model
+    settings, data = inputs.settings(given, known, shape), None
     if shape and (file := settings.compress.metadata):  # a bad one is refused, used or not
         meta.load(file, known["data"].get("mean"), known["data"].get("scale"))
     job = Job(settings.data.dataset, settings.every.seed, does, "tucker", samples,
               settings.compress.sampler or "normal")
-    data, found = None, {job.needs["teach"]: ([M.stack()], known)}
-    if learnt := inputs.generators(generator_file, job, M):
-        found[job.needs["extract"]] = learnt, {}
-    if start:
-        found[job.needs["compress"]] = [start], {}
+    found = inputs.found_for(job, M, known, generator_file, student)
     if samples == REAL or samples and settings.distill.selection == "real-validation":
         data = inputs.load_for(given, settings, M, known)
     for each in [*job.needs.values(), job]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import data_loaders
 
-from ..experiments.jobs import Job
+from ..experiments.jobs import Found, Job
 from ..experiments.settings import Settings, make
 from ..io import checkpoint
 from ..io.files import check_place
@@ -52,38 +52,37 @@ def settings(given: dict[str, Any], header: dict, shape: MLP | None = None) -> S
     return make(given)
 
 
-def generators(file: Path | None, job: Job, M: Network) -> list[Network]:
-    """Generators and decoders of --generator-file if the job needs them, else an empty list."""
-    names, needed = job.samples or job.start, "extract" in job.needs
-    if needed and file is None:
+def found_for(job: Job, M: Network, header: dict, generator_file: Path | None,
+              student: Path | None) -> Found:
+    """What a job needs, as far as files have it: the teacher, the students' start, generators."""
+    found: Found = {job.needs["teach"]: ([M.stack()], header)}
+    if student:
+        start, _ = checkpoint.load_network(student)
+        same_job("--student", start, M)
+        if start.model.ranks is None or start.model.widths != M.model.widths:
+            raise ValueError("--student is not --teacher in Tucker form; make it from this teacher "
+                             "with kegnet compress")
+        found[job.needs["compress"]] = [start], {}
+    names, extract = job.samples or job.start, job.needs.get("extract")
+    if extract and not generator_file:
         raise ValueError(f"--sampler {names} needs --generator-file FILE, from kegnet extract")
-    if file is None:
-        return []
-    if not needed:
+    if generator_file and not extract:
         raise ValueError(f"--generator-file: --sampler {names} has no use for it; drop it")
-    G, D, _ = checkpoint.load_generators(file)
-    features, classes = G.model.outputs, G.model.inputs - D.model.outputs
-    if (features, classes) != (M.model.features, M.model.classes):
-        raise ValueError(f"--generator-file: {features} features, {classes} classes, the teacher "
-                         f"has {M.model.features} and {M.model.classes}; extract from this teacher")
-    return [G, D]
+    if extract:
+        G, D, _ = checkpoint.load_generators(generator_file)
+        width, K = G.model.outputs, G.model.inputs - D.model.outputs
+        if (width, K) != (M.model.features, M.model.classes):
+            raise ValueError(f"--generator-file: {width} features, {K} classes, the teacher has "
+                             f"{M.model.features} and {M.model.classes}; extract from this teacher")
+        found[extract] = [G, D], {}
+    return found
 
 
 def same_job(name: str, network: Network, M: Network) -> None:
     """See that a checkpoint is for the teacher's features and classes."""
-    if any(getattr(network.model, k) != getattr(M.model, k) for k in ("features", "classes")):
+    if (network.model.features, network.model.classes) != (M.model.features, M.model.classes):
         raise ValueError(f"{name} is for another job than --teacher, which has {M.model.features} "
                          f"features and {M.model.classes} classes; make it from this teacher")
-
-
-def start(student: Path, M: Network) -> Network:
-    """Where students start, from a file."""
-    found, _ = checkpoint.load_network(student)
-    same_job("--student", found, M)
-    if found.model.ranks is None or found.model.widths != M.model.widths:
-        raise ValueError("--student is not --teacher in Tucker form; make it from this teacher "
-                         "with kegnet compress")
-    return found
 
 
 def new_file(out: Path) -> None:
