@@ -93,7 +93,7 @@ def samplers_of(given, mean, scale, path="") -> dict[str, Sampler]:
             check((variance >= 0).all(), f"variance of {name!r} is below 0")
             centre_k = (array(entry["mean"], f"mean of {name!r}", D) - mean) / scale
             moments.append((centre_k, np.sqrt(variance) / scale))
-        made["classes"] = _by_class(*(np.stack(a) for a in zip(*moments, strict=True)))
+        made["classes"] = _by_class(*np.stack(moments, axis=1))
     return made
 
 

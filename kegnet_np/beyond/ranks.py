@@ -99,8 +99,8 @@ def tapers(model: MLP, budget: int) -> list[tuple[int, ...]]:
     high = min(max(uniform, HIGHEST * model.features), widest)
     for first in sorted({round(r) for r in np.geomspace(uniform, high, FIRSTS)}):
         for floor in floors:
-            steps = [ranks(first, floor, rho) for rho in np.linspace(0, 1, 201)]
-            if within := [candidate for candidate in steps if fits(candidate)]:
+            steps = (ranks(first, floor, rho) for rho in np.linspace(0, 1, 201))
+            if within := list(filter(fits, steps)):
                 made.append(tuple(_spend(within[-1], caps, fits)))
     return list(dict.fromkeys(made))
 
@@ -158,16 +158,13 @@ def smallest(teacher: Network, agreement: float, sampler: Sampler, seed: int = 0
 def _try(teacher, ranks, x, target, steps, rng) -> Trial:
     start = fit_layers(teacher, ranks, x[-FITTED:])
     student = replace(start.model, dropout=0.0)
-
-    def batches(training):
-        rows = steps // EPOCHS * BATCH
-        first = HELD_OUT + training.epoch * rows
-        for i in range(first, first + rows, BATCH):
-            yield x[i : i + BATCH], target[i : i + BATCH]
-
+    seen = [a[HELD_OUT:][: steps * BATCH].reshape(EPOCHS, -1, BATCH, a.shape[-1])
+            for a in (x, target)]  # each sample once
+    run_epoch = train.classifier_epoch(
+        student, losses.kl, lambda t: zip(*(a[t.epoch] for a in seen), strict=True))
     schedule = train.Schedule(LR, BATCH, EPOCHS, cosine=True)
     training = train.Training(start.theta[None], start.state[None], [rng], schedule)
-    done = train.fit(training, train.classifier_epoch(student, losses.kl, batches))
+    done = train.fit(training, run_epoch)
     logits, target = Network(student, done.kept_theta[0]).predict(x[:HELD_OUT]), target[:HELD_OUT]
     kl, agreement = losses.kl(logits, target), metrics.agreement(logits, target)
     return Trial(ranks, steps, float(kl), float(agreement))

@@ -18,12 +18,12 @@ STEPS, STEP, POOL = 150, 0.02, 8192  # of `energy`
 
 
 class Entry(NamedTuple):
-    """What a sampler draws; how it is made; and from what: the teacher, the number of its
-    "features", the sampler of "generators", or that of "metadata" (not data-free)."""
+    """What a sampler draws; from what it is made: the "teacher", the number of its "features", the
+    sampler of "generators", or that of "metadata" (not data-free); and how, unless it is that."""
 
     text: str
-    make: Callable[..., Sampler]
-    needs: str = "teacher"
+    needs: str
+    make: Callable[..., Sampler] = lambda given: given
 
 
 def parts(names: str) -> list[str]:
@@ -91,16 +91,15 @@ def energy(teacher: Network, seed: int = 0) -> Sampler:
 
 
 SAMPLERS = {
-    "uniform": Entry("every feature U(−1, 1), the paper's baseline", sampling.uniform, "features"),
-    "normal": Entry("every feature N(0, 1), the paper's baseline", sampling.normal, "features"),
+    "uniform": Entry("every feature U(−1, 1), the paper's baseline", "features", sampling.uniform),
+    "normal": Entry("every feature N(0, 1), the paper's baseline", "features", sampling.normal),
     "wide": Entry("every feature U(−√3, √3): uniform, with the variance of standardised data",
-                  wide, "features"),
-    "kegnet": Entry("samples of the generators (Yoo et al., 2019)", lambda s: s, "generators"),
+                  "features", wide),
+    "kegnet": Entry("samples of the generators (Yoo et al., 2019)", "generators"),
     "noised": Entry("from a generator's sample to noise: √(1 − s²) x̂ + s ε, s ~ U(0, 1)",
-                    noised, "generators"),
+                    "generators", noised),
     "energy": Entry("Langevin samples of exp(logsumexp M(x)) N(x; 0, I): where the teacher is sure",
-                    energy),
-    "ranges": Entry("normal, cut off at every feature's range", lambda s: s, "metadata"),
-    "covariance": Entry("one Gaussian with the data's covariance", lambda s: s, "metadata"),
-    "classes": Entry("a Gaussian for each class, its features independent",
-                     lambda s: s, "metadata")}
+                    "teacher", energy),
+    "ranges": Entry("normal, cut off at every feature's range", "metadata"),
+    "covariance": Entry("one Gaussian with the data's covariance", "metadata"),
+    "classes": Entry("a Gaussian for each class, its features independent", "metadata")}

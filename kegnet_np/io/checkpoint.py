@@ -7,6 +7,7 @@ which is read as well, called an MLP "Classifier" and gave it one width.
 
 import json
 import zipfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
@@ -86,20 +87,18 @@ def rebuild(path, header: dict, key: str, expected: type):
                               "with `describe`") from error
 
 
-def _stacks(path, arrays: dict, **sizes: int) -> list[np.ndarray]:
-    """The arrays of these names and sizes: finite (S, size), with one S of at least 1."""
-    S = None
+def _stacks(path, arrays: dict, **sizes: int) -> Iterator[np.ndarray]:
+    """theta and state of these sizes: finite (S, size), with one S of at least 1."""
     for name, size in sizes.items():
         if name not in arrays:
             raise CheckpointError(f"{path}: holds no array {name}; make it anew")
-        a = arrays[name]
-        S = len(a) if S is None and a.ndim else S
+        a, S = arrays[name], arrays["theta"].shape[:1]
         numbers = np.issubdtype(a.dtype, np.floating) and np.isfinite(a).all()
-        if not (S and numbers and a.shape == (S, size)):
+        if not numbers or S == (0,) or a.shape != (*S, size):
             raise CheckpointError(
                 f"{path}: {name} is {a.dtype} of shape {a.shape}, expected finite floating-point "
                 f"numbers (S, {size}) for its model; make it anew")
-    return [arrays[name] for name in sizes]
+        yield a
 
 
 def save_network(path, network: Network, **header) -> None:
@@ -128,10 +127,10 @@ def load_teacher(path) -> tuple[Network, dict]:
 
 def save_generators(path, G: Network, D: Network, **header) -> None:
     """Write a stack of generators with their decoders: theta and state hold G's, then D's."""
-    described = {"generator": describe(G.model), "decoder": describe(D.model)}
-    arrays = {"theta": np.concatenate([G.theta, D.theta], -1),
-              "state": np.concatenate([G.state, D.state], -1)}
-    save(path, "generators", arrays, **described, **header)
+    arrays = {key: np.concatenate([getattr(n, key) for n in (G, D)], -1)
+              for key in ("theta", "state")}
+    save(path, "generators", arrays, generator=describe(G.model), decoder=describe(D.model),
+         **header)
 
 
 def load_generators(path) -> tuple[Network, Network, dict]:
