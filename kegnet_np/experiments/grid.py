@@ -71,11 +71,24 @@ def values_of(result: dict, key: str = "accuracy", **wanted) -> list:
     return [c[key] for c in cells_of(result, **wanted)]
 
 
+def entry(result: dict, job: Mapping, base: Mapping | None = None, key: str = "accuracy") -> dict:
+    """The `interval` of the jobs with these fields, or of what they are better than a base by,
+    paired; empty if the grid has none."""
+    ours, less = (values_of(result, key, **fields) for fields in (job, base or job))
+    if not (ours and less):
+        return {}
+    return paired(ours, less) if base else interval(ours)
+
+
+def shown(result: dict, job: Mapping, base: Mapping | None = None, key: str = "accuracy") -> str:
+    """An `entry` in percent, with a sign if it is a difference."""
+    return cell(entry(result, job, base, key), sign="+" if base else "")
+
+
 def compared(result: dict, job: Mapping, base: Mapping) -> list[str]:
     """Of a kind of students: accuracy, by teacher, and less the base, paired (if it is another)."""
-    ours = values_of(result, **job)
-    less = cell(paired(ours, values_of(result, **base)), sign="+") if job != base else ""
-    return [cell(interval(ours)), by_teacher(ours), less]
+    less = shown(result, job, base) if job != base else ""
+    return [shown(result, job), by_teacher(values_of(result, **job)), less]
 
 
 def note(result: dict, about: str = "") -> str:

@@ -18,7 +18,7 @@ from . import pipeline
 from .grid import versions
 from .jobs import REAL, Engine, Job
 from .settings import Settings, changes
-from .text import percent, to_text
+from .text import cell, to_text
 
 APPROACHES = ("uniform", "normal", "kegnet", REAL)
 LABELS = {
@@ -140,7 +140,7 @@ def table(result: dict) -> str:
         n = result["n_params"].get(name, result["n_params"]["student"])
         cells = [LABELS.get(name, RIVAL if name == "mlp" else f"Tucker + {name}"),
                  f"{n:,}", f"{result['n_params']['teacher'] / n:.2f}x"]
-        cells += [percent(result[key][name]) for key in ("accuracy", "agreement")]
+        cells += [cell(result[key][name], 2, spread="sd") for key in ("accuracy", "agreement")]
         rows.append([*cells, f"{result['seconds'][name]:.1f}"])
     learnt = result["seconds"]["generators"]
     note = (

@@ -155,7 +155,7 @@ def evaluate(given: Annotated[Given, s.Data], model: Path, teacher: Path) -> Non
     with pipeline.stage("evaluate"):
         scores = pipeline.scores(network, M, data)
     for key in whole.SCORES:
-        entry = text.percent(whole.summary(scores[key]))
+        entry = text.cell(whole.summary(scores[key]), 2, spread="sd")
         print(f"{key:10} {entry} %  ({len(network.theta)} networks, {data.name})")
 
 
