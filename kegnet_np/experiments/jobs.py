@@ -18,12 +18,12 @@ from ..beyond import samplers
 from ..io import checkpoint
 from ..network import Network
 from .folder import opened
-from .settings import Data, Settings
+from .settings import Settings
 
 REAL = "real"  # samples of a job: real inputs, labels unseen
 
 Made = tuple[list[Network], dict]  # networks (a stack; of generators also decoders) and header
-Found = dict["Job", Made]
+Found = dict[str, Network]  # what a job takes, by what was done: stacks of one or more
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Engine:
     """Does jobs in a folder ``out``; with ``resume`` in one that holds the same jobs.
 
     work : work(job, settings, data, found, part) -> (networks, header), a function of a module;
-        found has what `Job.needs` names, part is a place for a training under way, or None.
+        found has a network for each of `Job.needs`, part is a place for a training under way.
     """
 
     out: Path
@@ -131,10 +131,8 @@ class Engine:
         names = [self.file_of(job) for job in every]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"jobs have the same name {twice[0]}: give data sets different names")
-        data: dict[Data, Any] = {}
-        for settings in map(self.settings_of, every):
-            if settings.data not in data:
-                data[settings.data] = self.load(settings)
+        asked = {settings.data: settings for settings in map(self.settings_of, every)}
+        data = {key: self.load(settings) for key, settings in asked.items()}
         rows = [data_loaders.checksum(d) for d in data.values()]
         count = 0
         with opened(self.out, identity | {"rows": rows}, self.resume):
@@ -172,7 +170,7 @@ class Engine:
 
         calls = (
             (job, self.settings_of(job), data[self.settings_of(job).data],
-             {need: self.read(need) for need in job.needs.values()},
+             {does: self.read(need)[0][0] for does, need in job.needs.items()},
              None if self.dask else self.part(job))
             for job in pending)
         with ExitStack() as stack:
