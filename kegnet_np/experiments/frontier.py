@@ -42,12 +42,10 @@ def jobs_of(models: Mapping[str, MLP], compressions: Mapping[str, Sequence[float
         given = list(compressions[dataset])
         if not given or min(given) <= 1 or len(set(given)) < len(given):
             raise ValueError(f"compressions is {given}, expected different numbers above 1")
-        for teacher in range(seed, seed + teachers):
-            for c in given:
-                possible = M.layout.size / c >= n_params(M, (1,))
-                made += [
-                    Job(dataset, teacher, "distill", form, names, compression=c)
-                    for form, names in kinds if possible or form == "mlp"]
+        for teacher, c in product(range(seed, seed + teachers), given):
+            possible = M.layout.size / c >= n_params(M, (1,))
+            made += [Job(dataset, teacher, "distill", form, names, compression=c)
+                     for form, names in kinds if possible or form == "mlp"]
     return made
 
 

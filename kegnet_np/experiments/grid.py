@@ -44,10 +44,9 @@ def do(question: str, jobs: Iterable[Job], given: Mapping[str, Any], load: Calla
     jobs = list(jobs)
     engine = Engine(Path(out), settings_of(given, variants), load, work, **options)
     headers = engine.run(jobs, {"settings": given, "grid": [job.name for job in jobs]})
-    cells = [
-        {key: value for key, value in asdict(job).items() if value != USUAL[key]}
-        | {key: value for key, value in header.items() if key not in LEFT_OUT}
-        for job, header in headers.items()]
+    cells = [{key: value for key, value in (asdict(job) | header).items()
+              if key not in LEFT_OUT and value != USUAL.get(key)}
+             for job, header in headers.items()]
     made = {"question": question, "settings": given, "versions": versions(), "cells": cells}
     write_text(engine.out / "table.json", json.dumps(made, indent=1) + "\n")
     return made

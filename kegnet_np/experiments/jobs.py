@@ -62,7 +62,7 @@ class Job:
     def purpose(self) -> str:
         """What seeds the students' random numbers: their samples, or the form of an own one."""
         if self.layers:
-            form = "MLP" if self.form == "mlp" else "Tucker"
+            form = {"mlp": "MLP", "tucker": "Tucker"}[self.form]
             return f"{form}, {self.layers} layer{'s' * (self.layers > 1)}"
         return "mlp" if self.form == "mlp" else self.samples
 
@@ -141,7 +141,8 @@ class Engine:
                 count += len(wave) - len(pending)
                 pending.sort(key=lambda job: not job.learnt)  # the longest first
                 for job, (networks, header) in self._results(pending, data):
-                    _, save = _files(job)
+                    generators = job.does == "extract"
+                    save = checkpoint.save_generators if generators else checkpoint.save_network
                     save(self.path(job), *networks, job=asdict(job), **header)
                     self.part(job).unlink(missing_ok=True)
                     count += 1
@@ -160,7 +161,8 @@ class Engine:
 
     def read(self, job: Job) -> Made:
         """The networks and the header of a job that is done."""
-        load, _ = _files(job)
+        generators = job.does == "extract"
+        load = checkpoint.load_generators if generators else checkpoint.load_network
         *networks, header = load(self.path(job))
         return networks, header
 
@@ -182,12 +184,6 @@ class Engine:
             parallel = Parallel(n_jobs=-1 if self.dask else self.processes,
                                 return_as="generator_unordered", batch_size=1)
             yield from parallel(delayed(_call)(self.work, arguments) for arguments in calls)
-
-
-def _files(job: Job) -> tuple[Callable, Callable]:
-    if job.does == "extract":
-        return checkpoint.load_generators, checkpoint.save_generators
-    return checkpoint.load_network, checkpoint.save_network
 
 
 def _call(work: Work, arguments: tuple) -> tuple[Job, Made]:

@@ -43,13 +43,12 @@ def jobs_of(settings: Settings) -> list[Job]:
 
     Where the student's size is given rather than its ranks, also "mlp", its plain rival.
     """
-    names, own = list(APPROACHES), settings.compress.sampler
-    if own and own not in names:
-        names.insert(-1, own)
-    teacher = settings.data.dataset, settings.every.seed
-    made = [Job(*teacher, does) for does in ("teach", "extract")]
-    made.append(Job(*teacher, "compress", "tucker", start=own or "normal"))
-    made += [Job(*teacher, "distill", "tucker", name, own or "normal") for name in names]
+    teacher, own = (settings.data.dataset, settings.every.seed), settings.compress.sampler
+    start = own or "normal"
+    made = [Job(*teacher, "teach"), Job(*teacher, "extract"),
+            Job(*teacher, "compress", "tucker", start=start)]
+    made += [Job(*teacher, "distill", "tucker", samples, start)
+             for samples in dict.fromkeys((*APPROACHES[:-1], start, REAL))]
     if own and not settings.compress.ranks:
         made.insert(-1, Job(*teacher, "distill", "mlp", own, own))
     return made
@@ -134,18 +133,16 @@ def summary(values: list[float]) -> dict:
 
 def table(result: dict) -> str:
     """The result as text: approach, parameters, compression, accuracy and agreement, seconds."""
-    head = ["approach", "parameters", "compression", "accuracy %", "agreement %", "seconds"]
-    rows: list[list[str]] = [head]
+    rows = [["approach", "parameters", "compression", "accuracy %", "agreement %", "seconds"]]
     for name in result["accuracy"]:
         n = result["n_params"].get(name, result["n_params"]["student"])
         cells = [LABELS.get(name, RIVAL if name == "mlp" else f"Tucker + {name}"),
                  f"{n:,}", f"{result['n_params']['teacher'] / n:.2f}x"]
         cells += [cell(result[key][name], 2, spread="sd") for key in ("accuracy", "agreement")]
         rows.append([*cells, f"{result['seconds'][name]:.1f}"])
-    learnt = result["seconds"]["generators"]
     note = (
         f"test rows of {result['dataset']}; mean ± sd over one teacher's students; their epoch "
         f"selected by: {result['selection']};\nprotocol {result['protocol']}"
         + (f", {len(result['changed'])} settings changed" if result["changed"] else "")
-        + f"; learning the generators took {learnt:.1f} s more")
+        + f"; learning the generators took {result['seconds']['generators']:.1f} s more")
     return f"{to_text(rows)}\n{note}"

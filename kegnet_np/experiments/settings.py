@@ -1,9 +1,9 @@
 """What a person may set: a group of settings for each verb, with the paper's values as defaults; it
 makes the verb's arguments. `make` builds all groups, on top of a protocol (`protocols`)."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from math import inf
 from typing import Any
 
 from ..activations import ACTIVATIONS
@@ -17,24 +17,20 @@ from ..train import Schedule
 from .protocols import PROTOCOLS, with_protocol
 
 
-def _is_int(value) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value) -> bool:
-    return _is_int(value) or (isinstance(value, float) and math.isfinite(value))
+def _is(value, *kinds: type) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)  # True is an int to Python
 
 
 CHECKS: dict[type, tuple] = {  # by a default's type: whether a value is sound, what is expected
     bool: (lambda v: isinstance(v, bool), "true or false"),
     str: (lambda v: isinstance(v, str), "text"),
-    int: (lambda v: _is_int(v) and v > 0, "an integer more than 0"),
-    float: (lambda v: _is_number(v) and v > 0, "a number more than 0"),
-    tuple: (lambda v: isinstance(v, tuple) and all(_is_int(r) and r > 0 for r in v),
+    int: (lambda v: _is(v, int) and v > 0, "an integer more than 0"),
+    float: (lambda v: _is(v, int, float) and 0 < v < inf, "a number more than 0"),
+    tuple: (lambda v: isinstance(v, tuple) and all(_is(r, int) and r > 0 for r in v),
             "positive integers such as (16, 10, 5)"),
     type(None): (lambda v: True, "")}
-WHOLE = (lambda v: _is_int(v) and v >= 0, "an integer of at least 0")
-FROM_0 = (lambda v: _is_number(v) and v >= 0, "a number of at least 0")
+WHOLE = (lambda v: _is(v, int) and v >= 0, "an integer of at least 0")
+FROM_0 = (lambda v: _is(v, int, float) and 0 <= v < inf, "a number of at least 0")
 
 
 def option(default, text: str, *choices: str, check=None):
@@ -90,7 +86,7 @@ class Teach(Group):
     depth: int = option(11, "hidden layers of the classifier")
     activation: str = option("elu", "activation of the classifier", *ACTIVATIONS)
     dropout: float = option(0.15, "dropout of teacher and student", check=(
-        lambda v: _is_number(v) and 0 <= v < 1, "a share below 1, at least 0"))
+        lambda v: _is(v, int, float) and 0 <= v < 1, "a share below 1, at least 0"))
     teacher_lr: float = option(TEACHER.lr, "Adam's learning rate for the teacher")
     teacher_batch: int = option(TEACHER.batch, "rows per step of the teacher")
     teacher_epochs: int = option(TEACHER.epochs, "epochs of the teacher, at the most")
@@ -144,14 +140,14 @@ class Compress(Group):
         "without data, to suit --compression, --params or --agreement (default: 5, letter 10)")
     compression: float | None = option(
         None, "with --ranks auto: how many times smaller (default: 8)",
-        check=(lambda v: _is_number(v) and v > 1, "a number above 1"))
+        check=(lambda v: _is(v, int, float) and 1 < v < inf, "a number above 1"))
     params: int | None = option(
         None, "with --ranks auto: the most parameters a student may have",
-        check=(lambda v: _is_int(v) and v > 0, "a positive integer"))
+        check=(lambda v: _is(v, int) and v > 0, "a positive integer"))
     agreement: float | None = option(
         None, "with --ranks auto: the smallest student that gives the teacher's answer to this "
         "share of held-out samples after a short trial",
-        check=(lambda v: _is_number(v) and 0 < v < 1, "a number between 0 and 1"))
+        check=(lambda v: _is(v, int, float) and 0 < v < 1, "a number between 0 and 1"))
     init: str = option(
         "weights", "how students start: from Tucker decompositions of the weights, or from layers "
         "fitted to the activations on samples", "weights", "activations")
