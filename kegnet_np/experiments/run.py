@@ -119,10 +119,10 @@ def draw(
             "features": plots.feature_distributions(data.x_train, x_hat, data.feature_names)}
     if result["trials"]:
         made["ranks"] = plots.ranks(result["ranks"], result["trials"])
+    if settings.data.dataset == "digits":
+        made |= plots.digit_figures(G.member(0), latent, data.mean, data.scale)
     for name, figure in made.items():
         plots.save(figure, folder / f"{name}.png")
-    if settings.data.dataset == "digits":
-        plots.digit_figures(folder, G.member(0), latent, data.mean, data.scale)
 
 
 def summary(values: list[float]) -> dict:
