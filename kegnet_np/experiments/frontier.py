@@ -12,19 +12,16 @@ from math import inf
 from ..beyond import samplers as named
 from ..beyond.ranks import n_params
 from ..models import MLP
-from .grid import cells_of, entry, note, shown, values_of
+from . import grid
 from .jobs import REAL, Job
-from .table import KEYS
+from .run import SCORES
 from .text import span
 
-__all__ = ["figure", "jobs_of", "note", "tables"]
-
-COMPRESSIONS = (2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 40.0)
-SAMPLERS = ("normal", "kegnet", "normal+noised")
 PAPER = {  # accuracy in percent and compression, as reported (Yoo et al., 2019, Table 2)
     "shuttle": (94.21, 8.17), "pendigits": (82.62, 8.07), "letter": (77.73, 4.13)}
 WITHIN = (1, 3)  # points below the teacher
 LABELS = {REAL: "real inputs (ceiling)", "mlp": "smaller MLP, {samples}"}  # others: "{samples}"
+note = grid.note
 
 
 def jobs_of(models: Mapping[str, MLP], compressions: Mapping[str, Sequence[float]],
@@ -53,7 +50,7 @@ def _kinds(result: dict) -> dict[str, dict[str, str]]:
     """Kinds of students by a short name, the ceiling and the rival last: fields of their jobs."""
     kinds = {"mlp" if c["form"] == "mlp" else c["samples"]:
              {key: c[key] for key in ("does", "form", "samples")}
-             for c in cells_of(result, does="distill")}
+             for c in grid.cells_of(result, does="distill")}
     order = sorted(kinds, key=lambda name: (name == "mlp", name == REAL))
     return {name: kinds[name] for name in order}
 
@@ -63,27 +60,27 @@ def _labels(kinds: dict) -> list[str]:
 
 
 def _sets(result: dict) -> list[str]:
-    return list(dict.fromkeys(values_of(result, "dataset", does="distill")))
+    return list(dict.fromkeys(grid.values_of(result, "dataset", does="distill")))
 
 
 def _sizes(result: dict, **wanted) -> list[float]:
-    return sorted({*values_of(result, "compression", **wanted | {"does": "distill"})})
+    return sorted({*grid.values_of(result, "compression", **wanted | {"does": "distill"})})
 
 
 def _curve(result: dict, dataset: str, kind: dict) -> dict[float, dict]:
     """By compression the `interval` of the accuracy of a kind of students; may be empty."""
     at = kind | {"dataset": dataset}
-    return {c: entry(result, at | {"compression": c}) for c in _sizes(result, **at)}
+    return {c: grid.entry(result, at | {"compression": c}) for c in _sizes(result, **at)}
 
 
 def rows(result: dict, dataset: str, key: str = "accuracy") -> list[list[str]]:
     """Header, and a row per compression: parameters, then a cell per sampler, ceiling and rival."""
     kinds = _kinds(result)
-    out = [[f"{dataset}: {KEYS[key]}, %", "parameters", *_labels(kinds)]]
+    out = [[f"{dataset}: {SCORES[key]}, %", "parameters", *_labels(kinds)]]
     for c in _sizes(result, dataset=dataset):
         at = {"dataset": dataset, "compression": c}
-        counts = values_of(result, "n_params", does="distill", **at)
-        cells = (shown(result, kind | at, key=key) for kind in kinds.values())
+        counts = grid.values_of(result, "n_params", does="distill", **at)
+        cells = (grid.shown(result, kind | at, key=key) for kind in kinds.values())
         out.append([f"{c:g}x", span(counts), *cells])
     return out
 
@@ -99,7 +96,7 @@ def differences(result: dict) -> list[list[str]]:
     for dataset in _sets(result):
         for c in _sizes(result, dataset=dataset, form="tucker"):
             at = {"dataset": dataset, "compression": c}
-            less = (shown(result, kinds[a] | at, kinds[b] | at) for a, b in pairs)
+            less = (grid.shown(result, kinds[a] | at, kinds[b] | at) for a, b in pairs)
             out.append([f"{dataset}, {c:g}x", *less])
     return out
 
@@ -109,20 +106,19 @@ def within(result: dict) -> list[list[str]]:
     kinds = _kinds(result)
     out = [["largest compression within", *_labels(kinds)]]
     for dataset, points in product(_sets(result), WITHIN):
-        least = entry(result, {"dataset": dataset, "does": "teach"})["mean"] - points / 100
+        least = grid.entry(result, {"dataset": dataset, "does": "teach"})["mean"] - points / 100
         out.append([f"{dataset}: {points} point{'s' * (points > 1)} of the teacher"])
         for kind in kinds.values():
             curve = _curve(result, dataset, kind)
             far = min((c for c in curve if curve[c]["mean"] < least), default=inf)
-            near = [f"{c:g}x" for c in curve if c < far]
-            out[-1].append(near[-1] if near else "none")
+            out[-1].append(["none", *(f"{c:g}x" for c in curve if c < far)][-1])
     return out
 
 
 def chosen(result: dict) -> list[list[str]]:
     """The ranks chosen, by data set, compression and teacher."""
     out = [["data set", "compression", "teacher", "parameters", "ranks, first layer to last", "s"]]
-    for c in cells_of(result, does="compress"):
+    for c in grid.cells_of(result, does="compress"):
         out.append([c["dataset"], f"{c['compression']:g}x", str(c["teacher"]),
                     f"{c['n_params']:,}", ", ".join(map(str, c["ranks"])), f"{c['seconds']:.0f}"])
     return out
@@ -144,7 +140,7 @@ def figure(result: dict):
     fig, axes = row_of_axes(len(datasets), max(3.4 * len(datasets), 5), 3.6, "test accuracy, %")
     for ax, dataset in zip(axes, datasets, strict=True):
         teacher = {"dataset": dataset, "does": "teach"}
-        n_M = cells_of(result, **teacher)[0]["n_params"]
+        n_M = grid.cells_of(result, **teacher)[0]["n_params"]
         for i, (name, label) in enumerate(zip(kinds, _labels(kinds), strict=True)):
             curve = _curve(result, dataset, kinds[name])
             means, halves = ([100 * (found[key] or 0) for found in curve.values()]
@@ -152,7 +148,7 @@ def figure(result: dict):
             style = {REAL: "k--", "mlp": "C7:"}.get(name, f"C{i}-")
             ax.errorbar([n_M / c for c in curve], means, halves, fmt=style, marker="o", ms=3,
                         capsize=2, lw=1.2, label=label)
-        ax.axhline(100 * entry(result, teacher)["mean"], color="0.5", lw=1, label="teacher")
+        ax.axhline(100 * grid.entry(result, teacher)["mean"], color="0.5", lw=1, label="teacher")
         ax.set(xscale="log", xlabel="parameters", title=dataset)
         counts = [n_M / c for c in _sizes(result, dataset=dataset)]
         ax.set_xticks(counts, [f"{n:,.0f}" for n in counts], size=7)

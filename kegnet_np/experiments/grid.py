@@ -70,7 +70,7 @@ def values_of(result: dict, key: str = "accuracy", **wanted) -> list:
     return [c[key] for c in cells_of(result, **wanted)]
 
 
-def entry(result: dict, job: Mapping, base: Mapping | None = None, key: str = "accuracy") -> dict:
+def entry(result: dict, job: Mapping, base: Mapping | None = None, *, key="accuracy") -> dict:
     """The `interval` of the jobs with these fields, or of what they are better than a base by,
     paired; empty if the grid has none."""
     ours, less = (values_of(result, key, **fields) for fields in (job, base or job))
@@ -79,9 +79,9 @@ def entry(result: dict, job: Mapping, base: Mapping | None = None, key: str = "a
     return paired(ours, less) if base else interval(ours)
 
 
-def shown(result: dict, job: Mapping, base: Mapping | None = None, key: str = "accuracy") -> str:
+def shown(result: dict, job: Mapping, base: Mapping | None = None, *, key="accuracy") -> str:
     """An `entry` in percent, with a sign if it is a difference."""
-    return cell(entry(result, job, base, key), sign="+" if base else "")
+    return cell(entry(result, job, base, key=key), sign="+" if base else "")
 
 
 def compared(result: dict, job: Mapping, base: Mapping) -> list[str]:

@@ -168,21 +168,21 @@ class Engine:
 
     def _results(self, pending: list[Job], data: dict) -> Iterator[tuple[Job, Made]]:
         """Results as they come, in any order, from joblib's processes or from a Dask cluster."""
-        from joblib import Parallel, delayed, parallel_config
+        from joblib import Parallel, delayed
 
         calls = (
             (job, self.settings_of(job), data[self.settings_of(job).data],
              {does: self.read(need)[0][0] for does, need in job.needs.items()},
              None if self.dask else self.part(job))
             for job in pending)
+        kind: dict[str, Any] = {"n_jobs": self.processes}
         with ExitStack() as stack:
             if self.dask:
                 from distributed import Client
 
-                client = stack.enter_context(Client(self.dask))
-                stack.enter_context(parallel_config("dask", client=client))
-            parallel = Parallel(n_jobs=-1 if self.dask else self.processes,
-                                return_as="generator_unordered", batch_size=1)
+                stack.enter_context(Client(self.dask))  # which joblib's backend finds
+                kind = {"n_jobs": -1, "backend": "dask"}
+            parallel = Parallel(return_as="generator_unordered", batch_size=1, **kind)
             yield from parallel(delayed(_call)(self.work, arguments) for arguments in calls)
 
 

@@ -16,7 +16,6 @@ from .run import LABELS
 from .settings import Distill
 from .statistics import interval
 from .table import at
-from .text import by_teacher
 
 PROTOCOL = "official-quirks"
 VARIANTS = {"2-generators": {"generators": 2}, "4-generators": {"generators": 4}}
@@ -67,9 +66,9 @@ def accuracy(result: dict) -> list[list[str]]:
                 name += f", {VARIANTS.get(job['variant'], {}).get('generators', 5)} generators"
             others = [known[source].get(approach) for source in ("second", "paper")]
             out.append([
-                f"{dataset}, rank {known['rank']}: {name}", grid.shown(result, job),
-                by_teacher(values), f"{min(every):.1f} to {max(every):.1f}",
-                f"{100 * official:.1f}", f"{100 * (interval(values)['mean'] - official):+.1f}",
+                f"{dataset}, rank {known['rank']}: {name}", *grid.compared(result, job, job)[:2],
+                f"{min(every):.1f} to {max(every):.1f}", f"{100 * official:.1f}",
+                f"{100 * (interval(values)['mean'] - official):+.1f}",
                 f"{100 * luck(values):.1f}" if len(values) > 1 else "",
                 *(f"{100 * other:.1f}" if other else "" for other in others)])
     return out

@@ -29,7 +29,7 @@ LABELS = {
     "kegnet": "Tucker + KegNet",
     REAL: "Tucker + real inputs (ceiling)"}
 RIVAL = "smaller MLP, same samples"  # where it is trained
-SCORES = ("accuracy", "balanced", "agreement")
+SCORES = {"accuracy": "test accuracy", "balanced": "balanced accuracy", "agreement": "agreement"}
 METRICS = ("stage", "epoch", "member", "loss", "cls_loss", "dec_loss", "div_loss", "score")
 
 
@@ -72,16 +72,15 @@ def run(settings: Settings, load: Callable, out, *, resume: bool = False, proces
     headers = engine.run(jobs, settings.flat())
     named = {short(job): headers[job] for job in jobs}
     result = result_of(settings, named)
-    histories = {name: header.get("history", []) for name, header in named.items()}
     metrics = io.StringIO()  # a loss that a stage does not have is left empty
     writer = csv.DictWriter(metrics, METRICS, lineterminator="\n")
     writer.writeheader()
-    for name, history in histories.items():
-        writer.writerows({"stage": name, **row} for row in history)
+    for name, header in named.items():
+        writer.writerows({"stage": name, **row} for row in header.get("history", []))
     write_text(engine.out / "metrics.csv", metrics.getvalue())
     if figures:
         networks = {short(job): engine.read(job)[0][0] for job in jobs}
-        draw(engine.out / "figures", settings, data, networks, histories, result)
+        draw(engine.out / "figures", settings, data, networks, named)
     write_text(engine.out / "result.json", json.dumps(result, indent=2) + "\n")
     return result
 
@@ -105,20 +104,20 @@ def result_of(settings: Settings, named: dict[str, dict]) -> dict:
         "versions": versions()}
 
 
-def draw(
-    folder: Path, settings: Settings, data, networks: dict, histories: dict, result: dict) -> None:
-    """The figures of a run, from its networks and histories by name."""
+def draw(folder: Path, settings: Settings, data, networks: dict, headers: dict) -> None:
+    """The figures of a run, from the networks and headers of its jobs by name."""
     from . import plots  # takes a second to import
 
     G, *others = (networks[name] for name in ("generators", "teacher", "kegnet"))
     said, ours = (network.member(0).predict(data.x_test).argmax(-1) for network in others)
     rng, latent = sampling.seeded(settings.every.seed, "figures")[0], settings.extract.latent
     x_hat = generated(G, latent)(rng, 2000)
+    histories = {name: header.get("history", []) for name, header in headers.items()}
     made = {"losses": plots.loss_curves(histories),
             "confusion": plots.confusion(said, ours, data.class_names),
             "features": plots.feature_distributions(data.x_train, x_hat, data.feature_names)}
-    if result["trials"]:
-        made["ranks"] = plots.ranks(result["ranks"], result["trials"])
+    if trials := headers["tucker"].get("trials"):
+        made["ranks"] = plots.ranks(headers["tucker"]["ranks"], trials)
     if settings.data.dataset == "digits":
         made |= plots.digit_figures(G.member(0), latent, data.mean, data.scale)
     for name, figure in made.items():

@@ -21,16 +21,16 @@ def _is(value, *kinds: type) -> bool:
     return isinstance(value, kinds) and not isinstance(value, bool)  # True is an int to Python
 
 
-CHECKS: dict[type, tuple] = {  # by a default's type: whether a value is sound, what is expected
-    bool: (lambda v: isinstance(v, bool), "true or false"),
-    str: (lambda v: isinstance(v, str), "text"),
-    int: (lambda v: _is(v, int) and v > 0, "an integer more than 0"),
-    float: (lambda v: _is(v, int, float) and 0 < v < inf, "a number more than 0"),
+CHECKS: dict[type, tuple] = {  # by a default's type: whether a value is sound, else what to say
+    bool: (lambda v: isinstance(v, bool), "expected true or false"),
+    str: (lambda v: isinstance(v, str), "expected text"),
+    int: (lambda v: _is(v, int) and v > 0, "expected an integer more than 0"),
+    float: (lambda v: _is(v, int, float) and 0 < v < inf, "expected a number more than 0"),
     tuple: (lambda v: isinstance(v, tuple) and all(_is(r, int) and r > 0 for r in v),
-            "positive integers such as (16, 10, 5)"),
+            "expected positive integers such as (16, 10, 5)"),
     type(None): (lambda v: True, "")}
-WHOLE = (lambda v: _is(v, int) and v >= 0, "an integer of at least 0")
-FROM_0 = (lambda v: _is(v, int, float) and 0 <= v < inf, "a number of at least 0")
+WHOLE = (lambda v: _is(v, int) and v >= 0, "expected an integer of at least 0")
+FROM_0 = (lambda v: _is(v, int, float) and 0 <= v < inf, "expected a number of at least 0")
 
 
 def option(default, text: str, *choices: str, check=None):
@@ -38,7 +38,7 @@ def option(default, text: str, *choices: str, check=None):
     which a value that may be left out need not pass when it is."""
     check = check or CHECKS[type(default)]
     if choices:
-        check = choices.__contains__, f"one of {', '.join(choices)}"
+        check = choices.__contains__, f"expected one of {', '.join(choices)}"
     return field(default=default, metadata={"help": text, "choices": choices, "check": check})
 
 
@@ -48,9 +48,9 @@ class Group:
 
     def __post_init__(self):
         for f in fields(self):
-            value, (sound, expected) = getattr(self, f.name), f.metadata["check"]
+            value, (sound, remedy) = getattr(self, f.name), f.metadata["check"]
             if not (sound(value) or value is f.default is None):
-                raise ValueError(f"{f.name} is {value!r}, expected {expected}")
+                raise ValueError(f"{f.name} is {value!r}, {remedy}")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Teach(Group):
     depth: int = option(11, "hidden layers of the classifier")
     activation: str = option("elu", "activation of the classifier", *ACTIVATIONS)
     dropout: float = option(0.15, "dropout of teacher and student", check=(
-        lambda v: _is(v, int, float) and 0 <= v < 1, "a share below 1, at least 0"))
+        lambda v: _is(v, int, float) and 0 <= v < 1, "expected a share below 1, at least 0"))
     teacher_lr: float = option(TEACHER.lr, "Adam's learning rate for the teacher")
     teacher_batch: int = option(TEACHER.batch, "rows per step of the teacher")
     teacher_epochs: int = option(TEACHER.epochs, "epochs of the teacher, at the most")
@@ -112,16 +112,12 @@ class Extract(Group):
     alpha: float = option(1.0, "weight of the decoder's loss", check=FROM_0)
     beta: float = option(0.0, "weight of the diversity loss", check=FROM_0)
     generator_lr: float = option(GENERATOR.lr, "Adam's learning rate for generators and decoders")
-    generator_batch: int = option(GENERATOR.batch, "samples per step of the generators")
+    generator_batch: int = option(GENERATOR.batch, "samples per step of the generators", check=(
+        lambda v: _is(v, int) and v > 1, "batch-norm needs at least 2, an integer"))
     generator_epochs: int = option(GENERATOR.epochs, "epochs of the generators")
     generator_steps: int = option(100, "steps per epoch of the generators")
     teacher_dropout: bool = option(
         False, "train generators with the teacher's dropout on, as the official program does")
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.generator_batch < 2:
-            raise ValueError("generator_batch is 1, batch-norm needs at least 2")
 
     def arguments(self) -> dict[str, Any]:
         """For `generator.extract`."""
@@ -140,14 +136,14 @@ class Compress(Group):
         "without data, to suit --compression, --params or --agreement (default: 5, letter 10)")
     compression: float | None = option(
         None, "with --ranks auto: how many times smaller (default: 8)",
-        check=(lambda v: _is(v, int, float) and 1 < v < inf, "a number above 1"))
+        check=(lambda v: _is(v, int, float) and 1 < v < inf, "expected a number above 1"))
     params: int | None = option(
         None, "with --ranks auto: the most parameters a student may have",
-        check=(lambda v: _is(v, int) and v > 0, "a positive integer"))
+        check=(lambda v: _is(v, int) and v > 0, "expected a positive integer"))
     agreement: float | None = option(
         None, "with --ranks auto: the smallest student that gives the teacher's answer to this "
         "share of held-out samples after a short trial",
-        check=(lambda v: _is(v, int, float) and 0 < v < 1, "a number between 0 and 1"))
+        check=(lambda v: _is(v, int, float) and 0 < v < 1, "expected a number between 0 and 1"))
     init: str = option(
         "weights", "how students start: from Tucker decompositions of the weights, or from layers "
         "fitted to the activations on samples", "weights", "activations")

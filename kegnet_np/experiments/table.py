@@ -5,15 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .grid import entry, note, shown, values_of
+from . import grid
 from .jobs import REAL, Job
-from .run import APPROACHES, LABELS
-
-__all__ = ["figure", "jobs_of", "note", "rows", "seconds", "tables"]
+from .run import APPROACHES, LABELS, SCORES
 
 DATASETS = ("shuttle", "pendigits", "letter")
 RANKS = {"shuttle": (5,), "pendigits": (5, 10), "letter": (10,)}  # the paper's
-KEYS = {"accuracy": "test accuracy", "balanced": "balanced accuracy", "agreement": "agreement"}
+note = grid.note
 PAIRS = (("kegnet", "tucker"), ("kegnet", "uniform"), ("kegnet", "normal"), ("real", "normal"))
 
 
@@ -32,10 +30,8 @@ def at(approach: str, dataset: str, rank: int) -> dict:
     before = {"teacher": "teach", "generators": "extract"}
     if approach in before:
         return {"dataset": dataset, "does": before[approach]}
-    student = {"dataset": dataset, "form": "tucker", "rank": rank}
-    if approach == "tucker":
-        return student | {"does": "compress"}
-    return student | {"does": "distill", "samples": approach}
+    own = {"does": "compress"} if approach == "tucker" else {"does": "distill", "samples": approach}
+    return {"dataset": dataset, "form": "tucker", "rank": rank, **own}
 
 
 def columns(result: dict) -> dict[str, tuple[str, int]]:
@@ -48,13 +44,12 @@ def rows(result: dict, key: str) -> list[list[str]]:
     """Header, a row per approach, and per paired difference: "tucker" has a value per teacher,
     which is taken from each of its students."""
     names = columns(result)
-    out = [[f"{KEYS[key]}, %", *names]]
-    for approach, label in LABELS.items():
-        jobs = (at(approach, *name) for name in names.values())
-        out.append([label, *(shown(result, job, key=key) for job in jobs)])
-    for a, b in PAIRS:
-        both = ((at(a, *name), at(b, *name)) for name in names.values())
-        out.append([f"{a} − {b}, paired", *(shown(result, *pair, key=key) for pair in both)])
+    shown = [(label, [approach]) for approach, label in LABELS.items()]
+    shown += [(f"{a} − {b}, paired", [a, b]) for a, b in PAIRS]
+    out = [[f"{SCORES[key]}, %", *names]]
+    for label, approaches in shown:
+        jobs = ([at(approach, *name) for approach in approaches] for name in names.values())
+        out.append([label, *(grid.shown(result, *pair, key=key) for pair in jobs)])
     return out
 
 
@@ -63,14 +58,15 @@ def seconds(result: dict) -> list[list[str]]:
     names = columns(result)
     out = [["seconds a job", *names]]
     for approach in ("teacher", "generators", *APPROACHES):
-        times = (values_of(result, "seconds", **at(approach, *name)) for name in names.values())
-        out.append([approach, *(f"{np.mean(t):.1f}" for t in times)])
+        jobs = (at(approach, *name) for name in names.values())
+        times = (np.mean(grid.values_of(result, "seconds", **job)) for job in jobs)
+        out.append([approach, *(f"{mean:.1f}" for mean in times)])
     return out
 
 
 def tables(result: dict) -> list[list[list[str]]]:
     """Accuracy, balanced accuracy, agreement, seconds."""
-    return [*(rows(result, key) for key in KEYS), seconds(result)]
+    return [*(rows(result, key) for key in SCORES), seconds(result)]
 
 
 def figure(result: dict):
@@ -80,21 +76,20 @@ def figure(result: dict):
     names, approaches = columns(result), ("tucker", "uniform", "normal", "kegnet")
     fig, axes = row_of_axes(len(names), 3.3 * len(names), 3.2, "test accuracy, %")
     for ax, (title, name) in zip(axes, names.items(), strict=True):
-        for i, approach in enumerate(approaches):  # a dot with its interval; beside it teachers
-            job, first = at(approach, *name), i == 0
-            found = entry(result, job)
-            teachers = [100 * np.mean(values) for values in values_of(result, **job)]
+        dots = []  # of teachers, beside the means
+        for i, approach in enumerate(approaches):
+            job = at(approach, *name)
+            found = grid.entry(result, job)
             ax.errorbar(i, 100 * found["mean"], 100 * (found["half"] or 0), fmt="o", capsize=4,
-                        label="mean, 95% interval" if first else None)
-            ax.plot([i + 0.18] * len(teachers), teachers, ".", color="0.5", ms=4,
-                    label="one teacher" if first else None)
+                        label=None if i else "mean, 95% interval")
+            dots += [(i + 0.18, 100 * np.mean(v)) for v in grid.values_of(result, **job)]
+        ax.plot(*zip(*dots, strict=True), ".", color="0.5", ms=4, label="one teacher")
         for approach, label, style, colour in (
                 ("teacher", "teacher", "-", "black"),
                 (REAL, "real inputs (ceiling)", "--", "seagreen")):
-            mean = 100 * entry(result, at(approach, *name))["mean"]
+            mean = 100 * grid.entry(result, at(approach, *name))["mean"]
             ax.axhline(mean, ls=style, color=colour, lw=1, label=label)
         ax.set_xticks(range(4), ["Tucker\nonly", "uniform", "normal", "KegNet"])
-        ax.set(title=title, ylim=(None, 101.5), xlim=(-0.5, 3.5))
-        ax.set_ylim(max(ax.get_ylim()[0], 0), None)
+        ax.set(title=title, xlim=(-0.5, 3.5), ylim=(max(0, ax.get_ylim()[0]), 101.5))
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return fig
