@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -35,13 +35,12 @@ def settings_of(given: Mapping[str, Any], variants: Variants | None = None) -> C
     return of
 
 
-def do(question: str, jobs: Iterable[Job], given: Mapping[str, Any], load: Callable, out, *,
+def do(question: str, jobs: list[Job], given: Mapping[str, Any], load: Callable, out, *,
        variants: Variants | None = None, work: Work = pipeline.work, **options) -> dict:
     """Do what of the jobs is not done yet, and return what ``table.json`` holds: see `jobs.Engine`.
 
     question : the module of this folder that asks and renders. given : settings of all jobs.
     """
-    jobs = list(jobs)
     engine = Engine(Path(out), settings_of(given, variants), load, work, **options)
     headers = engine.run(jobs, {"settings": given, "grid": [job.name for job in jobs]})
     cells = [{key: value for key, value in (asdict(job) | header).items()

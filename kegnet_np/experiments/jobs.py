@@ -134,18 +134,16 @@ class Engine:
         asked = {settings.data: settings for settings in map(self.settings_of, every)}
         data = {key: self.load(settings) for key, settings in asked.items()}
         rows = [data_loaders.checksum(d) for d in data.values()]
-        count = 0
         with opened(self.out, identity | {"rows": rows}, self.resume):
             for wave in waves:
                 pending = [job for job in wave if not self.path(job).exists()]
-                count += len(wave) - len(pending)
                 pending.sort(key=lambda job: not job.learnt)  # the longest first
                 for job, (networks, header) in self._results(pending, data):
                     generators = job.does == "extract"
                     save = checkpoint.save_generators if generators else checkpoint.save_network
                     save(self.path(job), *networks, job=asdict(job), **header)
                     self.part(job).unlink(missing_ok=True)
-                    count += 1
+                    count = sum(self.path(job).exists() for job in every)
                     self.report(f"{count}/{len(every)} {job.name}: {header['seconds']:.0f} s")
             for job in every:
                 self.part(job).unlink(missing_ok=True)
@@ -168,21 +166,21 @@ class Engine:
 
     def _results(self, pending: list[Job], data: dict) -> Iterator[tuple[Job, Made]]:
         """Results as they come, in any order, from joblib's processes or from a Dask cluster."""
-        from joblib import Parallel, delayed
+        from joblib import Parallel, delayed, parallel_config
 
         calls = (
             (job, self.settings_of(job), data[self.settings_of(job).data],
              {does: self.read(need)[0][0] for does, need in job.needs.items()},
              None if self.dask else self.part(job))
             for job in pending)
-        kind: dict[str, Any] = {"n_jobs": self.processes}
         with ExitStack() as stack:
             if self.dask:
                 from distributed import Client
 
-                stack.enter_context(Client(self.dask))  # which joblib's backend finds
-                kind = {"n_jobs": -1, "backend": "dask"}
-            parallel = Parallel(return_as="generator_unordered", batch_size=1, **kind)
+                client = stack.enter_context(Client(self.dask))
+                stack.enter_context(parallel_config("dask", client=client))
+            parallel = Parallel(n_jobs=-1 if self.dask else self.processes,
+                                return_as="generator_unordered", batch_size=1)
             yield from parallel(delayed(_call)(self.work, arguments) for arguments in calls)
 
 

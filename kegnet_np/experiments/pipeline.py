@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from .. import metrics, sampling
@@ -32,31 +31,31 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
     own : a study's own samplers, by name.
     """
     with stage(job.what):
-        seed, hook = settings.every.seed, Progress(job.what, part)
+        validation = data.x_val, data.y_val
+        common: dict[str, Any] = {"seed": settings.every.seed, "hook": Progress(job.what, part)}
         if job.does == "teach":
-            M, done = teach((data.x_train, data.y_train), (data.x_val, data.y_val),
-                            classes=data.classes, **settings.teach.arguments(), seed=seed,
-                            hook=hook)
+            M, done = teach((data.x_train, data.y_train), validation, classes=data.classes,
+                            **settings.teach.arguments(), **common)
             return [M], scores(M, M, data) | trained(done) | {"data": data_header(settings, data)}
         M = found["teach"].member(0)
         if job.does == "extract":
-            G, D, done = extract(M, **settings.extract.arguments(), seed=seed, hook=hook)
+            G, D, done = extract(M, **settings.extract.arguments(), **common)
             return [G, D], {"n_params": G.size} | trained(done)
         sampler = partial(sampler_of, settings=settings, data=data, found=found, own=own)
         if job.does == "compress":
-            start, chosen = compressed(
-                M, replace(settings.compress, sampler=job.start), seed, sampler)
+            own_start = replace(settings.compress, sampler=job.start)
+            start, chosen = compressed(M, own_start, settings.every.seed, sampler)
             header = {"seconds": 0.0, "kept_epoch": [0], "ranks": start.model.ranks}
             if chosen:
                 header |= {"seconds": chosen.seconds, "trials": [asdict(t) for t in chosen.trials]}
             return [start], scores(start, M, data) | header
         samples = data.x_train if job.samples == REAL else sampler(job.samples)
         learnt = settings.extract.generators if job.learnt else 0
-        arguments = settings.distill.arguments(learnt, (data.x_val, data.y_val), watch)
+        arguments = settings.distill.arguments(learnt, validation, watch)
         if job.samples == REAL and arguments["held_out"] is not None:
             arguments["held_out"] = data.x_val
         students, done = distill(M, start_of(job, settings, found), samples, **arguments,
-                                 seed=seed, purpose=job.purpose, hook=hook)
+                                 **common, purpose=job.purpose)
         return [students], scores(students, M, data) | trained(done)
 
 
@@ -140,7 +139,6 @@ def trained(done) -> dict[str, Any]:
 
 def data_header(settings: Settings, data) -> dict[str, Any]:
     """What a teacher's checkpoint says of its data: where it is, and how to standardise inputs."""
-    return {
-        "name": data.name, "source": asdict(settings.data),
-        "feature_names": list(data.feature_names), "class_names": list(data.class_names),
-        "mean": np.asarray(data.mean).tolist(), "scale": np.asarray(data.scale).tolist()}
+    return {"name": data.name, "source": asdict(settings.data),
+            "feature_names": data.feature_names, "class_names": data.class_names,
+            "mean": data.mean.tolist(), "scale": data.scale.tolist()}
