@@ -8,7 +8,7 @@ import json
 from importlib import resources
 
 import numpy as np
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from . import grid
 from .jobs import Job
@@ -51,7 +51,7 @@ def luck(per_teacher: list[list[float]]) -> float:
     between = np.var([np.mean(values) for values in per_teacher], ddof=1)
     inside = np.mean([np.var(values, ddof=1) for values in per_teacher]) if each > 1 else 0.0
     one = between + inside * (1 - 1 / each)
-    return float(student_t.ppf(0.975, n - 1) * np.sqrt(one + between / n))
+    return float(stdtrit(n - 1, 0.975) * np.sqrt(one + between / n))
 
 
 def accuracy(result: dict) -> list[list[str]]:

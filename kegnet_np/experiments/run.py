@@ -7,8 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from .. import sampling
 from ..beyond.ranks import largest_rank
 from ..generator import generated
@@ -18,6 +16,7 @@ from . import pipeline
 from .grid import versions
 from .jobs import REAL, Engine, Job
 from .settings import Settings, changes
+from .statistics import interval
 from .text import cell, to_text
 
 APPROACHES = ("uniform", "normal", "kegnet", REAL)
@@ -98,7 +97,8 @@ def result_of(settings: Settings, named: dict[str, dict]) -> dict:
         "sampling": settings.distill.sampling, "n_params": n_params,
         "compression": n_params["teacher"] / n_params["student"],
         "trials": named["tucker"].get("trials", []),
-        **{key: {name: summary(h[key]) for name, h in scored.items()} for key in SCORES},
+        **{key: {name: {"values": header[key], **interval([header[key]])}
+                 for name, header in scored.items()} for key in SCORES},
         "seconds": {name: header["seconds"] for name, header in named.items()},
         "updates": {name: header.get("updates", 0) for name, header in named.items()},
         "versions": versions()}
@@ -122,12 +122,6 @@ def draw(folder: Path, settings: Settings, data, networks: dict, headers: dict) 
         made |= plots.digit_figures(G.member(0), latent, data.mean, data.scale)
     for name, figure in made.items():
         plots.save(figure, folder / f"{name}.png")
-
-
-def summary(values: list[float]) -> dict:
-    """{values, mean, sd}; sd has n − 1 in the denominator and is None for a single value."""
-    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return {"values": values, "mean": float(np.mean(values)), "sd": sd}
 
 
 def table(result: dict) -> str:

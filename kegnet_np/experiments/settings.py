@@ -49,7 +49,7 @@ class Group:
     def __post_init__(self):
         for f in fields(self):
             value, (sound, remedy) = getattr(self, f.name), f.metadata["check"]
-            if not (sound(value) or value is f.default is None):
+            if not (value is f.default is None or sound(value)):
                 raise ValueError(f"{f.name} is {value!r}, {remedy}")
 
 
@@ -151,7 +151,8 @@ class Compress(Group):
         None, "NAME or NAME+NAME...: the samples for --ranks auto and --init activations; kegnet "
         f"run also distils students on them. Of {', '.join(samplers.SAMPLERS)}; --metadata is for "
         f"{', '.join(n for n in samplers.SAMPLERS if samplers.needs(n, 'metadata'))} "
-        "(default: none in a run, and normal to fit on; with --ranks auto: normal+noised)")
+        "(default: none in a run, and normal to fit on; with --ranks auto: normal+noised)",
+        check=(lambda v: isinstance(v, str) and samplers.parts(v), "expected text"))
     metadata: str | None = option(
         None, "FILE of kegnet metadata, for samplers that need it: not data-free")
 
@@ -162,8 +163,6 @@ class Compress(Group):
             raise ValueError(
                 f"{given[0]} is given with {'ranks ' + str(self.ranks) if self.ranks else given[1]}"
                 ", expected ranks auto and one of compression, params, agreement")
-        if self.sampler is not None:
-            samplers.parts(self.sampler)
 
 
 @dataclass(frozen=True)

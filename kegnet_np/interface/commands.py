@@ -13,6 +13,7 @@ from ..experiments import folder, pipeline, text
 from ..experiments import run as whole
 from ..experiments import settings as s
 from ..experiments.jobs import REAL, Job
+from ..experiments.statistics import interval
 from ..io import checkpoint
 from ..io.files import write_text
 from ..network import Network
@@ -155,7 +156,7 @@ def evaluate(given: Annotated[Given, s.Data], model: Path, teacher: Path) -> Non
     with pipeline.stage("evaluate"):
         scores = pipeline.scores(network, M, data)
     for key in whole.SCORES:
-        entry = text.cell(whole.summary(scores[key]), 2, spread="sd")
+        entry = text.cell(interval([scores[key]]), 2, spread="sd")
         print(f"{key:10} {entry} %  ({len(network.theta)} networks, {data.name})")
 
 
