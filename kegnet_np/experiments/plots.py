@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -89,7 +90,7 @@ def feature_distributions(real: np.ndarray, generated: np.ndarray, names) -> Fig
     D = min(real.shape[1], MOST)
     rows, columns = -(-D // 8), min(8, D)
     figure = new_figure(max(1.7 * columns, 5.5), 1.25 * rows + 1)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    axes = figure.subplots(rows, columns, squeeze=False, subplot_kw={"yticks": []}).ravel()
     for ax in axes[D:]:
         ax.set_axis_off()
     for i, ax in enumerate(axes[:D]):
@@ -98,7 +99,6 @@ def feature_distributions(real: np.ndarray, generated: np.ndarray, names) -> Fig
                     weights=np.full(len(x), 1 / len(x)), histtype=style)
         ax.set_title(shorten(names[i]), size=7, parse_math=False)
         ax.tick_params(labelsize=6)
-        ax.set_yticks([])
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2,
                   fontsize=8)
     figure.supxlabel("value in training standard deviations (beyond ±4: at the edge)", size=8)
@@ -112,10 +112,8 @@ def ranks(chosen, trials: list[dict]) -> Figure:
     figure = new_figure(6.2, 3.4)
     ax = figure.subplots()
     first = [t for t in trials if t["steps"] == trials[0]["steps"]]
-    values = np.log([t["kl"] for t in first])
-    low, span = values.min(), max(float(np.ptp(values)), 1e-9)
-    for value, trial in zip(values, first, strict=True):
-        shade = 0.35 + 0.55 * (value - low) / span
+    shades = 0.35 + 0.55 * Normalize()(np.log([t["kl"] for t in first]))
+    for shade, trial in zip(shades, first, strict=True):
         ax.plot(range(1, len(trial["ranks"]) + 1), trial["ranks"], color=str(shade), lw=1)
     ax.plot(range(1, len(chosen) + 1), chosen, "o-", color="tab:red", label="chosen")
     ax.plot([], [], color="0.5", lw=1, label="tried (the darker, the nearer to the teacher)")
@@ -130,10 +128,9 @@ def image_grid(images: np.ndarray, row_names, column_names, title: str) -> Figur
     """Images (R, C, h, w), a row and a column label each."""
     R, C = images.shape[:2]
     figure = new_figure(0.62 * C + 1, 0.66 * R + 0.8)
-    axes = figure.subplots(R, C, squeeze=False)
+    axes = figure.subplots(R, C, squeeze=False, subplot_kw={"xticks": [], "yticks": []})
     for (r, c), ax in np.ndenumerate(axes):
         ax.imshow(images[r, c], cmap="gray_r", vmin=0, vmax=images.max())
-        ax.set(xticks=[], yticks=[])
         if c == 0:
             ax.set_ylabel(row_names[r], rotation=0, ha="right", va="center")
         if r == R - 1:
