@@ -51,15 +51,16 @@ def jobs_of(seeds: range) -> list[Job]:
 
 def work(job, settings, data, found, part):
     """`pipeline.work`, and the jobs of this question."""
-    own: dict[str, sampling.Sampler] = {REAL: sampling.rows_of(data.x_train)}
-    if isinstance(job, OwnJob):
-        M, given = found["teach"].member(0), (settings, data, found)
-        if job.does == "measure":
-            (rng,) = sampling.seeded(job.teacher, f"measure {job.samples}")
-            x = pipeline.sampler_of(job.samples, *given, own)(rng, N)
-            return [M], probe.describe(x, M, data.x_test) | {"seconds": 0.0}
-        own = changed(M, data.x_train, pipeline.sampler_of("kegnet", *given))
-    return pipeline.work(job, settings, data, found, part, own=own)
+    if not isinstance(job, OwnJob):
+        return pipeline.work(job, settings, data, found, part)
+    M, given = found["teach"].member(0), (settings, data, found)
+    if job.does == "measure":
+        (rng,) = sampling.seeded(job.teacher, f"measure {job.samples}")
+        real = {REAL: sampling.rows_of(data.x_train)}
+        x = pipeline.sampler_of(job.samples, *given, real)(rng, N)
+        return [M], probe.describe(x, M, data.x_test) | {"seconds": 0.0}
+    own = changed(M, data.x_train, pipeline.sampler_of("kegnet", *given))
+    return pipeline.work(job, *given, part, own=own)
 
 
 def root(x: np.ndarray) -> np.ndarray:
