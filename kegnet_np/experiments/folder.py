@@ -42,14 +42,13 @@ def check_folder(out: Path, identity: dict, resume: bool) -> None:
     except (ValueError, TypeError) as error:
         raise RunError(f"{file} holds no settings ({error}); choose another folder") from error
     for key, now in json.loads(json.dumps(identity)).items():
-        if found.get(key) == now:
-            continue
-        if key == "rows":
+        if found.get(key) != now and key == "rows":
             raise RunError(f"--out {out}: the data have changed since that run began; bring back "
                            "the rows that it had, or choose another folder")
-        raise RunError(
-            f"--out {out} holds a run with {key} {_short(found.get(key))}, not {_short(now)}; "
-            "resume with the same options, or choose another folder")
+        if found.get(key) != now:
+            raise RunError(
+                f"--out {out} holds a run with {key} {_short(found.get(key))}, not {_short(now)}; "
+                "resume with the same options, or choose another folder")
 
 
 def _short(value) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -35,19 +35,17 @@ def settings_of(given: Mapping[str, Any], variants: Variants | None = None) -> C
     return of
 
 
-def do(question: str, jobs: Iterable[Job], given: Mapping[str, Any], load: Callable, out, *,
+def do(question: str, jobs: list[Job], given: Mapping[str, Any], load: Callable, out, *,
        variants: Variants | None = None, work: Work = pipeline.work, **options) -> dict:
     """Do what of the jobs is not done yet, and return what ``table.json`` holds: see `jobs.Engine`.
 
     question : the module of this folder that asks and renders. given : settings of all jobs.
     """
-    jobs = list(jobs)
     engine = Engine(Path(out), settings_of(given, variants), load, work, **options)
     headers = engine.run(jobs, {"settings": given, "grid": [job.name for job in jobs]})
-    cells = [
-        {key: value for key, value in asdict(job).items() if value != USUAL[key]}
-        | {key: value for key, value in header.items() if key not in LEFT_OUT}
-        for job, header in headers.items()]
+    cells = [{key: value for key, value in (asdict(job) | header).items()
+              if key not in LEFT_OUT and value != USUAL.get(key)}
+             for job, header in headers.items()]
     made = {"question": question, "settings": given, "versions": versions(), "cells": cells}
     write_text(engine.out / "table.json", json.dumps(made, indent=1) + "\n")
     return made
@@ -71,11 +69,24 @@ def values_of(result: dict, key: str = "accuracy", **wanted) -> list:
     return [c[key] for c in cells_of(result, **wanted)]
 
 
+def entry(result: dict, job: Mapping, base: Mapping | None = None, *, key="accuracy") -> dict:
+    """The `interval` of the jobs with these fields, or of what they are better than a base by,
+    paired; empty if the grid has none."""
+    ours, less = (values_of(result, key, **fields) for fields in (job, base or job))
+    if not (ours and less):
+        return {}
+    return paired(ours, less) if base else interval(ours)
+
+
+def shown(result: dict, job: Mapping, base: Mapping | None = None, *, key="accuracy") -> str:
+    """An `entry` in percent, with a sign if it is a difference."""
+    return cell(entry(result, job, base, key=key), sign="+" if base else "")
+
+
 def compared(result: dict, job: Mapping, base: Mapping) -> list[str]:
     """Of a kind of students: accuracy, by teacher, and less the base, paired (if it is another)."""
-    ours = values_of(result, **job)
-    less = cell(paired(ours, values_of(result, **base)), sign="+") if job != base else ""
-    return [cell(interval(ours)), by_teacher(ours), less]
+    less = shown(result, job, base) if job != base else ""
+    return [shown(result, job), by_teacher(values_of(result, **job)), less]
 
 
 def note(result: dict, about: str = "") -> str:

@@ -18,12 +18,12 @@ from ..beyond import samplers
 from ..io import checkpoint
 from ..network import Network
 from .folder import opened
-from .settings import Data, Settings
+from .settings import Settings
 
 REAL = "real"  # samples of a job: real inputs, labels unseen
 
 Made = tuple[list[Network], dict]  # networks (a stack; of generators also decoders) and header
-Found = dict["Job", Made]
+Found = dict[str, Network]  # what a job takes, by what was done: stacks of one or more
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Job:
     def purpose(self) -> str:
         """What seeds the students' random numbers: their samples, or the form of an own one."""
         if self.layers:
-            form = "MLP" if self.form == "mlp" else "Tucker"
+            form = {"mlp": "MLP", "tucker": "Tucker"}[self.form]
             return f"{form}, {self.layers} layer{'s' * (self.layers > 1)}"
         return "mlp" if self.form == "mlp" else self.samples
 
@@ -107,7 +107,7 @@ class Engine:
     """Does jobs in a folder ``out``; with ``resume`` in one that holds the same jobs.
 
     work : work(job, settings, data, found, part) -> (networks, header), a function of a module;
-        found has what `Job.needs` names, part is a place for a training under way, or None.
+        found has a network for each of `Job.needs`, part is a place for a training under way.
     """
 
     out: Path
@@ -131,22 +131,19 @@ class Engine:
         names = [self.file_of(job) for job in every]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"jobs have the same name {twice[0]}: give data sets different names")
-        data: dict[Data, Any] = {}
-        for settings in map(self.settings_of, every):
-            if settings.data not in data:
-                data[settings.data] = self.load(settings)
+        asked = {settings.data: settings for settings in map(self.settings_of, every)}
+        data = {key: self.load(settings) for key, settings in asked.items()}
         rows = [data_loaders.checksum(d) for d in data.values()]
-        count = 0
         with opened(self.out, identity | {"rows": rows}, self.resume):
             for wave in waves:
                 pending = [job for job in wave if not self.path(job).exists()]
-                count += len(wave) - len(pending)
                 pending.sort(key=lambda job: not job.learnt)  # the longest first
                 for job, (networks, header) in self._results(pending, data):
-                    _, save = _files(job)
+                    generators = job.does == "extract"
+                    save = checkpoint.save_generators if generators else checkpoint.save_network
                     save(self.path(job), *networks, job=asdict(job), **header)
                     self.part(job).unlink(missing_ok=True)
-                    count += 1
+                    count = sum(self.path(job).exists() for job in every)
                     self.report(f"{count}/{len(every)} {job.name}: {header['seconds']:.0f} s")
             for job in every:
                 self.part(job).unlink(missing_ok=True)
@@ -162,7 +159,8 @@ class Engine:
 
     def read(self, job: Job) -> Made:
         """The networks and the header of a job that is done."""
-        load, _ = _files(job)
+        generators = job.does == "extract"
+        load = checkpoint.load_generators if generators else checkpoint.load_network
         *networks, header = load(self.path(job))
         return networks, header
 
@@ -172,7 +170,7 @@ class Engine:
 
         calls = (
             (job, self.settings_of(job), data[self.settings_of(job).data],
-             {need: self.read(need) for need in job.needs.values()},
+             {does: self.read(need)[0][0] for does, need in job.needs.items()},
              None if self.dask else self.part(job))
             for job in pending)
         with ExitStack() as stack:
@@ -184,12 +182,6 @@ class Engine:
             parallel = Parallel(n_jobs=-1 if self.dask else self.processes,
                                 return_as="generator_unordered", batch_size=1)
             yield from parallel(delayed(_call)(self.work, arguments) for arguments in calls)
-
-
-def _files(job: Job) -> tuple[Callable, Callable]:
-    if job.does == "extract":
-        return checkpoint.load_generators, checkpoint.save_generators
-    return checkpoint.load_network, checkpoint.save_network
 
 
 def _call(work: Work, arguments: tuple) -> tuple[Job, Made]:

@@ -8,7 +8,7 @@ import json
 from importlib import resources
 
 import numpy as np
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from . import grid
 from .jobs import Job
@@ -16,7 +16,6 @@ from .run import LABELS
 from .settings import Distill
 from .statistics import interval
 from .table import at
-from .text import by_teacher, cell
 
 PROTOCOL = "official-quirks"
 VARIANTS = {"2-generators": {"generators": 2}, "4-generators": {"generators": 4}}
@@ -29,16 +28,17 @@ def figures() -> dict:
     return {k: v for k, v in json.loads(file.read_text("utf-8")).items() if k != "about"}
 
 
+def compared(dataset: str, known: dict) -> list[tuple[str, dict]]:
+    """What stands beside the official run on a set: the approach, and the fields of our jobs."""
+    kinds = [*((approach, "") for approach in known["official"]), ("kegnet", OF_SET[dataset])]
+    return [(approach, at(approach, dataset, known["rank"]) | {"variant": variant})
+            for approach, variant in kinds]
+
+
 def jobs_of(seeds: range) -> list[Job]:
     """What the official run had, and KegNet with as few generators, for these seeds."""
-    jobs = []
-    for dataset, known in figures().items():
-        for seed in seeds:
-            jobs += [Job(**at(approach, dataset, known["rank"]), teacher=seed)
-                     for approach in known["official"]]
-            as_theirs = at("kegnet", dataset, known["rank"])
-            jobs.append(Job(**as_theirs, teacher=seed, variant=OF_SET[dataset]))
-    return jobs
+    return [Job(**job, teacher=seed) for dataset, known in figures().items()
+            for seed in seeds for _, job in compared(dataset, known)]
 
 
 def luck(per_teacher: list[list[float]]) -> float:
@@ -51,7 +51,7 @@ def luck(per_teacher: list[list[float]]) -> float:
     between = np.var([np.mean(values) for values in per_teacher], ddof=1)
     inside = np.mean([np.var(values, ddof=1) for values in per_teacher]) if each > 1 else 0.0
     one = between + inside * (1 - 1 / each)
-    return float(student_t.ppf(0.975, n - 1) * np.sqrt(one + between / n))
+    return float(stdtrit(n - 1, 0.975) * np.sqrt(one + between / n))
 
 
 def accuracy(result: dict) -> list[list[str]]:
@@ -59,23 +59,18 @@ def accuracy(result: dict) -> list[list[str]]:
     out = [["test accuracy, %", "ours", "by teacher", "all students", "official",
             "ours − official", "luck of one, ±", "second", "paper"]]
     for dataset, known in figures().items():
-        for approach, official in known["official"].items():
-            for variant in ("", OF_SET[dataset]) if approach == "kegnet" else ("",):
-                job = at(approach, dataset, known["rank"])
-                values = grid.values_of(result, **job, variant=variant)
-                if not values:
-                    continue
-                every, mean = 100 * np.concatenate(values), interval(values)
-                others = [known[source].get(approach) for source in ("second", "paper")]
-                name = LABELS[approach]
-                if approach == "kegnet":
-                    name += f", {VARIANTS.get(variant, {}).get('generators', 5)} generators"
-                out.append([
-                    f"{dataset}, rank {known['rank']}: {name}", cell(mean), by_teacher(values),
-                    f"{min(every):.1f} to {max(every):.1f}", f"{100 * official:.1f}",
-                    f"{100 * (mean['mean'] - official):+.1f}",
-                    f"{100 * luck(values):.1f}" if len(values) > 1 else "",
-                    *(f"{100 * other:.1f}" if other else "" for other in others)])
+        for approach, job in compared(dataset, known):
+            values, official = grid.values_of(result, **job), known["official"][approach]
+            every, name = 100 * np.concatenate(values), LABELS[approach]
+            if approach == "kegnet":
+                name += f", {VARIANTS.get(job['variant'], {}).get('generators', 5)} generators"
+            others = [known[source].get(approach) for source in ("second", "paper")]
+            out.append([
+                f"{dataset}, rank {known['rank']}: {name}", *grid.compared(result, job, job)[:2],
+                f"{min(every):.1f} to {max(every):.1f}", f"{100 * official:.1f}",
+                f"{100 * (interval(values)['mean'] - official):+.1f}",
+                f"{100 * luck(values):.1f}" if len(values) > 1 else "",
+                *(f"{100 * other:.1f}" if other else "" for other in others)])
     return out
 
 
@@ -96,8 +91,8 @@ def times(result: dict) -> list[list[str]]:
             cells = grid.cells_of(result, **at(approach, dataset, known["rank"]), variant="")
             ours = np.mean([c["seconds"] / network_epochs(c) for c in cells])
             other = theirs["seconds"] / theirs["epochs"]
-            row = [f"{dataset}: {approach}", f"{ours:.3f}", f"{other:.3f}", f"{ours / other:.3f}"]
-            out.append(row)
+            numbers = (f"{number:.3f}" for number in (ours, other, ours / other))
+            out.append([f"{dataset}: {approach}", *numbers])
     return out
 
 

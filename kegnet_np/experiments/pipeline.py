@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from .. import metrics, sampling
@@ -14,6 +14,7 @@ from ..beyond import metadata, ranks, samplers
 from ..beyond.start import fit_layers
 from ..generator import extract, generated
 from ..network import Network
+from ..sampling import Sampler
 from ..student import distill
 from ..teacher import teach
 from ..tucker import compress
@@ -23,45 +24,39 @@ from .settings import Compress, Settings
 
 
 def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
-         watch: bool = False, own: Mapping[str, sampling.Sampler] | None = None) -> Made:
+         watch: bool = False, own: Mapping[str, Sampler] | None = None) -> Made:
     """Do a job: its networks, and a header of JSON values. Runs in a worker.
 
     data : None, for a job that sees none and is not to be scored.
     watch : score every epoch of students, also where no epoch is selected.
-    own : a study's own samplers, by name.
+    own : samplers by name, of a study or in place of the settings' metadata.
     """
     with stage(job.what):
-        seed, hook = settings.every.seed, Progress(job.what, part)
+        validation = data and (data.x_val, data.y_val)
+        common: dict[str, Any] = {"seed": settings.every.seed, "hook": Progress(job.what, part)}
         if job.does == "teach":
-            M, done = teach((data.x_train, data.y_train), (data.x_val, data.y_val),
-                            classes=data.classes, **settings.teach.arguments(), seed=seed,
-                            hook=hook)
+            M, done = teach((data.x_train, data.y_train), validation, classes=data.classes,
+                            **settings.teach.arguments(), **common)
             return [M], scores(M, M, data) | trained(done) | {"data": data_header(settings, data)}
-        M = need(job, found, "teach").member(0)
+        M = found["teach"].member(0)
         if job.does == "extract":
-            G, D, done = extract(M, **settings.extract.arguments(), seed=seed, hook=hook)
+            G, D, done = extract(M, **settings.extract.arguments(), **common)
             return [G, D], {"n_params": G.size} | trained(done)
-
-        def sampler(names):
-            if own and names in own:
-                return own[names]
-            return sampler_of(names, job, settings, found)
-
+        sampler = partial(sampler_of, settings=settings, data=data, found=found, own=own)
         if job.does == "compress":
-            start, chosen = compressed(
-                M, replace(settings.compress, sampler=job.start), seed, sampler)
-            header: dict[str, Any] = {"seconds": 0.0, "kept_epoch": [0], "ranks": start.model.ranks}
+            own_start = replace(settings.compress, sampler=job.start)
+            start, chosen = compressed(M, own_start, settings.every.seed, sampler)
+            header = {"seconds": 0.0, "kept_epoch": [0], "ranks": start.model.ranks}
             if chosen:
-                trials = [asdict(trial) for trial in chosen.trials]
-                header |= {"seconds": chosen.seconds, "trials": trials}
+                header |= {"seconds": chosen.seconds, "trials": [asdict(t) for t in chosen.trials]}
             return [start], (scores(start, M, data) if data else {}) | header
         samples = data.x_train if job.samples == REAL else sampler(job.samples)
-        learnt = len(need(job, found, "extract").theta) if job.learnt else 0
-        arguments = settings.distill.arguments(learnt, data and (data.x_val, data.y_val), watch)
+        learnt = len(found["extract"].theta) if job.learnt else 0
+        arguments = settings.distill.arguments(learnt, validation, watch)
         if job.samples == REAL and arguments["held_out"] is not None:
             arguments["held_out"] = data.x_val
-        students, done = distill(M, start_of(job, settings, M, found), samples, **arguments,
-                                 seed=seed, purpose=job.purpose, hook=hook)
+        students, done = distill(M, start_of(job, settings, found), samples, **arguments,
+                                 **common, purpose=job.purpose)
         return [students], (scores(students, M, data) if data else {}) | trained(done)
 
 
@@ -73,11 +68,6 @@ def stage(name: str) -> Iterator[None]:
             yield
     except FloatingPointError as error:
         raise FloatingPointError(f"{name}: {error}") from error
-
-
-def need(job: Job, found: Found, does: str) -> Network:
-    """The first network of what a job needs: a stack of one or more."""
-    return found[job.needs[does]][0][0]
 
 
 def budget_of(settings: Compress, size: int) -> int:
@@ -106,13 +96,12 @@ def compressed(M: Network, settings: Compress, seed: int, sampler_of: Callable
     return fit_layers(M, chosen, x), found
 
 
-def start_of(job: Job, settings: Settings, M: Network, found: Found) -> Network:
+def start_of(job: Job, settings: Settings, found: Found) -> Network:
     """Where the students of a job start: one network, or a stack of random ones."""
-    if "compress" in job.needs and job.form == "tucker":
-        return need(job, found, "compress").member(0)
-    budget = int(M.size / (job.compression or 1))
-    if "compress" in job.needs:
-        budget = need(job, found, "compress").size
+    M, compressed = found["teach"], found.get("compress")
+    if compressed and job.form == "tucker":
+        return compressed.member(0)
+    budget = compressed.size if compressed else int(M.size / (job.compression or 1))
     if job.form == "mlp":
         model = ranks.smaller_mlp(M.model, budget, job.layers or 3)
     else:  # a shallower Tucker form
@@ -122,16 +111,15 @@ def start_of(job: Job, settings: Settings, M: Network, found: Found) -> Network:
     return Network.random(model, rngs)
 
 
-def sampler_of(names: str, job: Job, settings: Settings, found: Found) -> sampling.Sampler:
-    """The sampler of these names, with the job's generators and the settings' metadata."""
-    learnt, described, file = None, None, settings.compress.metadata
-    if "extract" in job.needs:
-        G, D = found[job.needs["extract"]][0]
-        learnt = generated(G, D.model.outputs)
-    if file:
-        known = found[job.needs["teach"]][1]["data"]
-        described = metadata.load(file, known.get("mean"), known.get("scale"))
-    return samplers.make(names, need(job, found, "teach").member(0), learnt, described)
+def sampler_of(names: str, settings: Settings, data, found: Found,
+               own: Mapping[str, Sampler] | None = None) -> Sampler:
+    """The sampler of these names, with the generators found and the settings' metadata."""
+    if own and names in own:
+        return own[names]
+    M, G, file = found["teach"].member(0), found.get("extract"), settings.compress.metadata
+    learnt = generated(G, G.model.inputs - M.model.classes) if G else None
+    described = metadata.load(file, data.mean, data.scale) if file and not own else own
+    return samplers.make(names, M, learnt, described)
 
 
 def scores(network: Network, M: Network, data) -> dict[str, Any]:
@@ -152,7 +140,6 @@ def trained(done) -> dict[str, Any]:
 
 def data_header(settings: Settings, data) -> dict[str, Any]:
     """What a teacher's checkpoint says of its data: where it is, and how to standardise inputs."""
-    return {
-        "name": data.name, "source": asdict(settings.data),
-        "feature_names": list(data.feature_names), "class_names": list(data.class_names),
-        "mean": np.asarray(data.mean).tolist(), "scale": np.asarray(data.scale).tolist()}
+    return {"name": data.name, "source": asdict(settings.data),
+            "feature_names": data.feature_names, "class_names": data.class_names,
+            "mean": data.mean.tolist(), "scale": data.scale.tolist()}

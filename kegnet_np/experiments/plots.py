@@ -1,16 +1,14 @@
 """Every figure of the command line and the tutorials. Each function returns a Figure."""
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..generator import generator_input
 from ..io.files import write_atomically
 from ..network import Network
-from ..sampling import one_hot
 
 NAMES = {"loss": "loss", "cls_loss": "classifier loss l_cls", "dec_loss": "decoder loss l_dec",
          "div_loss": "diversity loss l_div", "score": "selection score (share)"}
@@ -28,7 +26,7 @@ def new_figure(width: float, height: float) -> Figure:
 def row_of_axes(n: int, width: float, height: float, label: str) -> tuple[Figure, np.ndarray]:
     """A figure with n axes beside each other, the first one's y labelled."""
     figure = new_figure(width, height)
-    axes = figure.subplots(1, n, squeeze=False)[0]
+    (axes,) = figure.subplots(1, n, squeeze=False)
     axes[0].set_ylabel(label)
     return figure, axes
 
@@ -68,8 +66,7 @@ def loss_curves(histories: dict[str, list[dict]]) -> Figure:
 def confusion(teacher: np.ndarray, student: np.ndarray, class_names) -> Figure:
     """Share of each teacher answer (rows) that the student answers so (columns); (N,) each."""
     K, names = len(class_names), [shorten(name) for name in class_names]
-    counts = np.zeros((K, K))
-    np.add.at(counts, (teacher, student), 1)
+    counts = np.bincount(K * teacher + student, minlength=K * K).reshape(K, K)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     letters = max(map(len, names))
     side = min(max(2.6, 0.32 * K), 16) + 0.08 * letters  # inches; names want room beside the cells
@@ -77,14 +74,13 @@ def confusion(teacher: np.ndarray, student: np.ndarray, class_names) -> Figure:
     ax = figure.subplots()
     image = ax.imshow(share, vmin=0, vmax=1, cmap="Blues")
     ax.set(xlabel="student's answer", ylabel="teacher's answer", title="teacher against student")
-    every = range(0, K, -(-K // 50))  # more names than 50 would overlap
-    shown, plain = [names[k] for k in every], {"parse_math": False}  # a $ is a dollar
-    ax.set_xticks(every, shown, rotation=90 if K > 12 or letters > 3 else 0, **plain)
-    ax.set_yticks(every, shown, **plain)
+    few = slice(None, None, -(-K // 50))  # more names than 50 would overlap
+    for axis, angle in ((ax.xaxis, 90 if K > 12 or letters > 3 else 0), (ax.yaxis, 0)):
+        axis.set_ticks(range(K)[few], names[few], rotation=angle, parse_math=False)  # $: a dollar
     if K <= 12:
         for i, j in np.argwhere(counts > 0):
             colour = "white" if share[i, j] > 0.5 else "black"
-            ax.text(j, i, f"{int(counts[i, j])}", ha="center", va="center", color=colour, size=7)
+            ax.text(j, i, f"{counts[i, j]}", ha="center", va="center", color=colour, size=7)
     figure.colorbar(image, ax=ax, label="share of the row", shrink=0.8)
     return figure
 
@@ -92,10 +88,9 @@ def confusion(teacher: np.ndarray, student: np.ndarray, class_names) -> Figure:
 def feature_distributions(real: np.ndarray, generated: np.ndarray, names) -> Figure:
     """Histograms of the first 64 features, real (N, D) behind generated (N', D), standardised."""
     D = min(real.shape[1], MOST)
-    columns = min(8, D)
-    rows = -(-D // columns)
+    rows, columns = -(-D // 8), min(8, D)
     figure = new_figure(max(1.7 * columns, 5.5), 1.25 * rows + 1)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    axes = figure.subplots(rows, columns, squeeze=False, subplot_kw={"yticks": []}).ravel()
     for ax in axes[D:]:
         ax.set_axis_off()
     for i, ax in enumerate(axes[:D]):
@@ -104,7 +99,6 @@ def feature_distributions(real: np.ndarray, generated: np.ndarray, names) -> Fig
                     weights=np.full(len(x), 1 / len(x)), histtype=style)
         ax.set_title(shorten(names[i]), size=7, parse_math=False)
         ax.tick_params(labelsize=6)
-        ax.set_yticks([])
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2,
                   fontsize=8)
     figure.supxlabel("value in training standard deviations (beyond ±4: at the edge)", size=8)
@@ -118,10 +112,8 @@ def ranks(chosen, trials: list[dict]) -> Figure:
     figure = new_figure(6.2, 3.4)
     ax = figure.subplots()
     first = [t for t in trials if t["steps"] == trials[0]["steps"]]
-    values = np.log([t["kl"] for t in first])
-    low, span = values.min(), max(float(np.ptp(values)), 1e-9)
-    for value, trial in zip(values, first, strict=True):
-        shade = 0.35 + 0.55 * (value - low) / span
+    shades = 0.35 + 0.55 * Normalize()(np.log([t["kl"] for t in first]))
+    for shade, trial in zip(shades, first, strict=True):
         ax.plot(range(1, len(trial["ranks"]) + 1), trial["ranks"], color=str(shade), lw=1)
     ax.plot(range(1, len(chosen) + 1), chosen, "o-", color="tab:red", label="chosen")
     ax.plot([], [], color="0.5", lw=1, label="tried (the darker, the nearer to the teacher)")
@@ -136,10 +128,9 @@ def image_grid(images: np.ndarray, row_names, column_names, title: str) -> Figur
     """Images (R, C, h, w), a row and a column label each."""
     R, C = images.shape[:2]
     figure = new_figure(0.62 * C + 1, 0.66 * R + 0.8)
-    axes = figure.subplots(R, C, squeeze=False)
+    axes = figure.subplots(R, C, squeeze=False, subplot_kw={"xticks": [], "yticks": []})
     for (r, c), ax in np.ndenumerate(axes):
         ax.imshow(images[r, c], cmap="gray_r", vmin=0, vmax=images.max())
-        ax.set(xticks=[], yticks=[])
         if c == 0:
             ax.set_ylabel(row_names[r], rotation=0, ha="right", va="center")
         if r == R - 1:
@@ -148,27 +139,27 @@ def image_grid(images: np.ndarray, row_names, column_names, title: str) -> Figur
     return figure
 
 
-def digit_figures(folder, G: Network, latent: int, mean, scale, seed: int = 0) -> None:
-    """For 8×8 digits: images of one generator by class, and a latent walk between two classes.
+def digit_figures(G: Network, latent: int, mean, scale, seed: int = 0) -> dict[str, Figure]:
+    """For 8×8 digits: images "generated" by one generator by class, and a "walk" between two.
 
     Standardised pixels become grey levels by the training rows' mean (64,) and scale (64,).
     """
 
     def images(z, y):
-        zy = generator_input(z, y)
-        x_hat = G.predict(zy.reshape(-1, zy.shape[-1]).astype(G.theta.dtype)) * scale + mean
+        x_hat = G.predict(generator_input(z, y).astype(G.theta.dtype)) * scale + mean
         return x_hat.reshape(*z.shape[:2], 8, 8)
 
     rng, K, C = np.random.default_rng(seed), G.model.inputs - latent, 10
     z = np.repeat(rng.standard_normal((1, C, latent)), K, axis=0)  # a column, one z
-    y = np.repeat(one_hot(np.arange(K), K)[:, None], C, axis=1)  # a row, one class
-    classes, codes = [f"class {k}" for k in range(K)], [f"z{c}" for c in range(C)]
-    figure = image_grid(images(z, y), classes, codes, "generated, by class and z")
-    save(figure, Path(folder) / "generated.png")
+    y = np.repeat(np.eye(K)[:, None], C, axis=1)  # a row, one class
     t = np.linspace(0, 1, C)[None, :, None]
-    walk_y = (1 - t) * one_hot(np.array(1), K) + t * one_hot(np.array(7), K)
-    ends = rng.standard_normal((2, 4, 1, latent))
-    walk_z = (1 - t) * ends[0] + t * ends[1]  # (4, C, Z)
-    walk, steps = images(walk_z, np.repeat(walk_y, 4, axis=0)), [f"{v:.1f}" for v in t.ravel()]
-    figure = image_grid(walk, [f"walk {i}" for i in range(4)], steps, "from class 1 to class 7")
-    save(figure, Path(folder) / "walk.png")
+    ends_z, ends_y = rng.standard_normal((2, 4, 1, latent)), np.eye(K)[[1, 7]]
+    walk_z = (1 - t) * ends_z[0] + t * ends_z[1]  # (4, C, Z)
+    walk_y = np.repeat((1 - t) * ends_y[0] + t * ends_y[1], 4, axis=0)
+    return {
+        "generated": image_grid(
+            images(z, y), [f"class {k}" for k in range(K)], [f"z{c}" for c in range(C)],
+            "generated, by class and z"),
+        "walk": image_grid(
+            images(walk_z, walk_y), [f"walk {i}" for i in range(4)],
+            [f"{v:.1f}" for v in t.ravel()], "from class 1 to class 7")}

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from .. import sampling
 from ..beyond.ranks import largest_rank
 from ..generator import generated
@@ -18,7 +16,8 @@ from . import pipeline
 from .grid import versions
 from .jobs import REAL, Engine, Job
 from .settings import Settings, changes
-from .text import percent, to_text
+from .statistics import interval
+from .text import cell, to_text
 
 APPROACHES = ("uniform", "normal", "kegnet", REAL)
 LABELS = {
@@ -29,7 +28,7 @@ LABELS = {
     "kegnet": "Tucker + KegNet",
     REAL: "Tucker + real inputs (ceiling)"}
 RIVAL = "smaller MLP, same samples"  # where it is trained
-SCORES = ("accuracy", "balanced", "agreement")
+SCORES = {"accuracy": "test accuracy", "balanced": "balanced accuracy", "agreement": "agreement"}
 METRICS = ("stage", "epoch", "member", "loss", "cls_loss", "dec_loss", "div_loss", "score")
 
 
@@ -43,13 +42,12 @@ def jobs_of(settings: Settings) -> list[Job]:
 
     Where the student's size is given rather than its ranks, also "mlp", its plain rival.
     """
-    names, own = list(APPROACHES), settings.compress.sampler
-    if own and own not in names:
-        names.insert(-1, own)
-    teacher = settings.data.dataset, settings.every.seed
-    made = [Job(*teacher, does) for does in ("teach", "extract")]
-    made.append(Job(*teacher, "compress", "tucker", start=own or "normal"))
-    made += [Job(*teacher, "distill", "tucker", name, own or "normal") for name in names]
+    teacher, own = (settings.data.dataset, settings.every.seed), settings.compress.sampler
+    start = own or "normal"
+    made = [Job(*teacher, "teach"), Job(*teacher, "extract"),
+            Job(*teacher, "compress", "tucker", start=start)]
+    made += [Job(*teacher, "distill", "tucker", samples, start)
+             for samples in dict.fromkeys((*APPROACHES[:-1], start, REAL))]
     if own and not settings.compress.ranks:
         made.insert(-1, Job(*teacher, "distill", "mlp", own, own))
     return made
@@ -73,16 +71,15 @@ def run(settings: Settings, load: Callable, out, *, resume: bool = False, proces
     headers = engine.run(jobs, settings.flat())
     named = {short(job): headers[job] for job in jobs}
     result = result_of(settings, named)
-    histories = {name: header.get("history", []) for name, header in named.items()}
     metrics = io.StringIO()  # a loss that a stage does not have is left empty
     writer = csv.DictWriter(metrics, METRICS, lineterminator="\n")
     writer.writeheader()
-    for name, history in histories.items():
-        writer.writerows({"stage": name, **row} for row in history)
+    for name, header in named.items():
+        writer.writerows({"stage": name, **row} for row in header.get("history", []))
     write_text(engine.out / "metrics.csv", metrics.getvalue())
     if figures:
         networks = {short(job): engine.read(job)[0][0] for job in jobs}
-        draw(engine.out / "figures", settings, data, networks, histories, result)
+        draw(engine.out / "figures", settings, data, networks, named)
     write_text(engine.out / "result.json", json.dumps(result, indent=2) + "\n")
     return result
 
@@ -100,52 +97,45 @@ def result_of(settings: Settings, named: dict[str, dict]) -> dict:
         "sampling": settings.distill.sampling, "n_params": n_params,
         "compression": n_params["teacher"] / n_params["student"],
         "trials": named["tucker"].get("trials", []),
-        **{key: {name: summary(h[key]) for name, h in scored.items()} for key in SCORES},
+        **{key: {name: {"values": header[key], **interval([header[key]])}
+                 for name, header in scored.items()} for key in SCORES},
         "seconds": {name: header["seconds"] for name, header in named.items()},
         "updates": {name: header.get("updates", 0) for name, header in named.items()},
         "versions": versions()}
 
 
-def draw(
-    folder: Path, settings: Settings, data, networks: dict, histories: dict, result: dict) -> None:
-    """The figures of a run, from its networks and histories by name."""
+def draw(folder: Path, settings: Settings, data, networks: dict, headers: dict) -> None:
+    """The figures of a run, from the networks and headers of its jobs by name."""
     from . import plots  # takes a second to import
 
     G, *others = (networks[name] for name in ("generators", "teacher", "kegnet"))
     said, ours = (network.member(0).predict(data.x_test).argmax(-1) for network in others)
     rng, latent = sampling.seeded(settings.every.seed, "figures")[0], settings.extract.latent
     x_hat = generated(G, latent)(rng, 2000)
+    histories = {name: header.get("history", []) for name, header in headers.items()}
     made = {"losses": plots.loss_curves(histories),
             "confusion": plots.confusion(said, ours, data.class_names),
             "features": plots.feature_distributions(data.x_train, x_hat, data.feature_names)}
-    if result["trials"]:
-        made["ranks"] = plots.ranks(result["ranks"], result["trials"])
+    if trials := headers["tucker"].get("trials"):
+        made["ranks"] = plots.ranks(headers["tucker"]["ranks"], trials)
+    if settings.data.dataset == "digits":
+        made |= plots.digit_figures(G.member(0), latent, data.mean, data.scale)
     for name, figure in made.items():
         plots.save(figure, folder / f"{name}.png")
-    if settings.data.dataset == "digits":
-        plots.digit_figures(folder, G.member(0), latent, data.mean, data.scale)
-
-
-def summary(values: list[float]) -> dict:
-    """{values, mean, sd}; sd has n − 1 in the denominator and is None for a single value."""
-    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return {"values": values, "mean": float(np.mean(values)), "sd": sd}
 
 
 def table(result: dict) -> str:
     """The result as text: approach, parameters, compression, accuracy and agreement, seconds."""
-    head = ["approach", "parameters", "compression", "accuracy %", "agreement %", "seconds"]
-    rows: list[list[str]] = [head]
+    rows = [["approach", "parameters", "compression", "accuracy %", "agreement %", "seconds"]]
     for name in result["accuracy"]:
         n = result["n_params"].get(name, result["n_params"]["student"])
         cells = [LABELS.get(name, RIVAL if name == "mlp" else f"Tucker + {name}"),
                  f"{n:,}", f"{result['n_params']['teacher'] / n:.2f}x"]
-        cells += [percent(result[key][name]) for key in ("accuracy", "agreement")]
+        cells += [cell(result[key][name], 2, spread="sd") for key in ("accuracy", "agreement")]
         rows.append([*cells, f"{result['seconds'][name]:.1f}"])
-    learnt = result["seconds"]["generators"]
     note = (
         f"test rows of {result['dataset']}; mean ± sd over one teacher's students; their epoch "
         f"selected by: {result['selection']};\nprotocol {result['protocol']}"
         + (f", {len(result['changed'])} settings changed" if result["changed"] else "")
-        + f"; learning the generators took {learnt:.1f} s more")
+        + f"; learning the generators took {result['seconds']['generators']:.1f} s more")
     return f"{to_text(rows)}\n{note}"

@@ -5,8 +5,7 @@ samples in which one property is set to the real one (they know of the data what
 and are no method). Pendigits at rank 5, where noise loses most, under the protocol "fair".
 """
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,9 +13,7 @@ from .. import losses, sampling
 from ..probes import samples as probe
 from . import grid, pipeline
 from .jobs import REAL, Job
-from .statistics import interval
 from .table import DATASETS
-from .text import cell
 
 PROTOCOL = "fair"
 N = 6400  # samples to measure
@@ -38,14 +35,10 @@ class OwnJob(Job):
         """A short name, for files."""
         return self.does + "-" + self.samples.replace(",", "").replace(" ", "-")
 
-    @cached_property
+    @property
     def needs(self) -> dict[str, Job]:
-        """Teacher and generators; of students also their start."""
-        plain = Job(self.dataset, self.teacher, "teach")
-        made = {"teach": plain, "extract": replace(plain, does="extract")}
-        if self.does == "distill":
-            made["compress"] = replace(plain, does="compress", form="tucker", rank=self.rank)
-        return made
+        """Those of students on KegNet's samples; without a start, if it measures."""
+        return Job(self.dataset, self.teacher, self.does, self.form, "kegnet", rank=self.rank).needs
 
 
 def jobs_of(seeds: range) -> list[Job]:
@@ -58,18 +51,16 @@ def jobs_of(seeds: range) -> list[Job]:
 
 def work(job, settings, data, found, part):
     """`pipeline.work`, and the jobs of this question."""
-    own: dict[str, sampling.Sampler] = {}
-    if isinstance(job, OwnJob):
-        M = pipeline.need(job, found, "teach").member(0)
-        kegnet = pipeline.sampler_of("kegnet", job, settings, found)
-        if job.does == "measure":
-            samplers = (sampling.uniform(data.features), sampling.normal(data.features), kegnet,
-                        sampling.rows_of(data.x_train))
-            (rng,) = sampling.seeded(job.teacher, f"measure {job.samples}")
-            x = samplers[KINDS.index(job.samples)](rng, N)
-            return [M], probe.describe(x, M, data.x_test) | {"seconds": 0.0}
-        own = changed(M, data.x_train, kegnet)
-    return pipeline.work(job, settings, data, found, part, own=own)
+    if not isinstance(job, OwnJob):
+        return pipeline.work(job, settings, data, found, part)
+    M, given = found["teach"].member(0), (settings, data, found)
+    if job.does == "measure":
+        (rng,) = sampling.seeded(job.teacher, f"measure {job.samples}")
+        real = {REAL: sampling.rows_of(data.x_train)}
+        x = pipeline.sampler_of(job.samples, *given, real)(rng, N)
+        return [M], probe.describe(x, M, data.x_test) | {"seconds": 0.0}
+    own = changed(M, data.x_train, pipeline.sampler_of("kegnet", *given))
+    return pipeline.work(job, *given, part, own=own)
 
 
 def root(x: np.ndarray) -> np.ndarray:
@@ -110,7 +101,6 @@ def tables(result: dict) -> list[list[list[str]]]:
                 f"{np.mean(v):.2f}" + (f" ± {np.std(v, ddof=1):.2f}" if len(v) > 1 else "")
                 for v in every])
         made.append(out)
-    out = [[f"students on {STUDENTS} at rank {RANK}", "test accuracy, % ± half a 95% t interval"]]
-    for name in CHANGED:
-        out.append([name, cell(interval(grid.values_of(result, does="distill", samples=name)))])
-    return [*made, out]
+    head = [f"students on {STUDENTS} at rank {RANK}", "test accuracy, % ± half a 95% t interval"]
+    return [*made, [head, *([n, grid.shown(result, {"does": "distill", "samples": n})]
+                            for n in CHANGED)]]

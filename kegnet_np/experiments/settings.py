@@ -1,9 +1,9 @@
 """What a person may set: a group of settings for each verb, with the paper's values as defaults; it
 makes the verb's arguments. `make` builds all groups, on top of a protocol (`protocols`)."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from math import inf
 from typing import Any
 
 from ..activations import ACTIVATIONS
@@ -16,55 +16,48 @@ from ..teacher import SCHEDULE as TEACHER
 from ..train import Schedule
 from .protocols import PROTOCOLS, with_protocol
 
-MAY_BE_ZERO = {
-    "seed", "split_seed", "alpha", "beta", "dropout", "teacher_min_epochs", "student_min_epochs"}
+
+def _is(value, *kinds: type) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)  # True is an int to Python
 
 
-def option(default, text: str, *choices: str):
-    """A setting: its default, what the help says of it, what it may be."""
-    return field(default=default, metadata={"help": text, "choices": choices})
+CHECKS: dict[type, tuple] = {  # by a default's type: whether a value is sound, else what to say
+    bool: (lambda v: isinstance(v, bool), "expected true or false"),
+    str: (lambda v: isinstance(v, str), "expected text"),
+    int: (lambda v: _is(v, int) and v > 0, "expected an integer more than 0"),
+    float: (lambda v: _is(v, int, float) and 0 < v < inf, "expected a number more than 0"),
+    tuple: (lambda v: isinstance(v, tuple) and all(_is(r, int) and r > 0 for r in v),
+            "expected positive integers such as (16, 10, 5)"),
+    type(None): (lambda v: True, "")}
+WHOLE = (lambda v: _is(v, int) and v >= 0, "expected an integer of at least 0")
+FROM_0 = (lambda v: _is(v, int, float) and 0 <= v < inf, "expected a number of at least 0")
 
 
-def _is_int(value) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value) -> bool:
-    return _is_int(value) or (isinstance(value, float) and math.isfinite(value))
+def option(default, text: str, *choices: str, check=None):
+    """A setting: its default, what the help says of it, what it may be; or a check as in `CHECKS`,
+    which a value that may be left out need not pass when it is."""
+    check = check or CHECKS[type(default)]
+    if choices:
+        check = choices.__contains__, f"expected one of {', '.join(choices)}"
+    return field(default=default, metadata={"help": text, "choices": choices, "check": check})
 
 
 @dataclass(frozen=True)
 class Group:
-    """A frozen dataclass of settings that checks their types and choices."""
+    """A frozen dataclass of settings that checks each of them."""
 
     def __post_init__(self):
         for f in fields(self):
-            value, choices = getattr(self, f.name), f.metadata["choices"]
-            kind = type(f.default)
-            if kind in (bool, str):
-                sound = isinstance(value, kind)
-                expected = "true or false" if kind is bool else "text"
-                if sound and choices:
-                    sound, expected = value in choices, f"one of {', '.join(choices)}"
-            elif kind is tuple:
-                sound = isinstance(value, tuple) and all(_is_int(r) and r > 0 for r in value)
-                expected = "positive integers such as (16, 10, 5)"
-            elif kind in (int, float):
-                zero, number = f.name in MAY_BE_ZERO, _is_int if kind is int else _is_number
-                sound = number(value) and (value > 0 or value == 0 and zero)
-                expected = (f"{'an integer' if kind is int else 'a number'} "
-                            f"{'of at least 0' if zero else 'more than 0'}")
-            else:  # may be left out; checked by the group
-                continue
-            if not sound:
-                raise ValueError(f"{f.name} is {value!r}, expected {expected}")
+            value, (sound, remedy) = getattr(self, f.name), f.metadata["check"]
+            if not (value is f.default is None or sound(value)):
+                raise ValueError(f"{f.name} is {value!r}, {remedy}")
 
 
 @dataclass(frozen=True)
 class Every(Group):
     """Settings of every stage."""
 
-    seed: int = option(2019, "seed of everything that is trained or sampled")
+    seed: int = option(2019, "seed of everything that is trained or sampled", check=WHOLE)
     protocol: str = option(
         "paper", "schedule: the paper's; fair (equal updates on fresh samples, last epoch); beyond "
         "(fair, longer, from fitted layers; the default with --ranks auto); official-quirks (what "
@@ -78,7 +71,8 @@ class Data(Group):
 
     dataset: str = option("digits", "digits, pendigits, letter, shuttle, or a path ending in .csv")
     label: str | None = option(None, "label column of a CSV, by name or position (default: last)")
-    split_seed: int = option(2019, "seed of the split into training, validation and test rows")
+    split_seed: int = option(
+        2019, "seed of the split into training, validation and test rows", check=WHOLE)
     own_statistics: bool = option(
         False, "standardise every split by its own mean and deviation, as the official program "
         "does")
@@ -91,18 +85,15 @@ class Teach(Group):
     hidden: int = option(100, "width of the classifier")
     depth: int = option(11, "hidden layers of the classifier")
     activation: str = option("elu", "activation of the classifier", *ACTIVATIONS)
-    dropout: float = option(0.15, "dropout of teacher and student")
+    dropout: float = option(0.15, "dropout of teacher and student", check=(
+        lambda v: _is(v, int, float) and 0 <= v < 1, "expected a share below 1, at least 0"))
     teacher_lr: float = option(TEACHER.lr, "Adam's learning rate for the teacher")
     teacher_batch: int = option(TEACHER.batch, "rows per step of the teacher")
     teacher_epochs: int = option(TEACHER.epochs, "epochs of the teacher, at the most")
     teacher_patience: int = option(
         TEACHER.patience, "epochs without an equal or better score before it stops")
-    teacher_min_epochs: int = option(TEACHER.min_epochs, "epochs before the teacher may stop")
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.dropout >= 1:
-            raise ValueError(f"dropout is {self.dropout}, expected a share below 1")
+    teacher_min_epochs: int = option(
+        TEACHER.min_epochs, "epochs before the teacher may stop", check=WHOLE)
 
     def arguments(self) -> dict[str, Any]:
         """For `teacher.teach`."""
@@ -118,19 +109,15 @@ class Extract(Group):
 
     generators: int = option(5, "how many generators are learnt")
     latent: int = option(10, "length Z of the latent code z")
-    alpha: float = option(1.0, "weight of the decoder's loss")
-    beta: float = option(0.0, "weight of the diversity loss")
+    alpha: float = option(1.0, "weight of the decoder's loss", check=FROM_0)
+    beta: float = option(0.0, "weight of the diversity loss", check=FROM_0)
     generator_lr: float = option(GENERATOR.lr, "Adam's learning rate for generators and decoders")
-    generator_batch: int = option(GENERATOR.batch, "samples per step of the generators")
+    generator_batch: int = option(GENERATOR.batch, "samples per step of the generators", check=(
+        lambda v: _is(v, int) and v > 1, "batch-norm needs at least 2, an integer"))
     generator_epochs: int = option(GENERATOR.epochs, "epochs of the generators")
     generator_steps: int = option(100, "steps per epoch of the generators")
     teacher_dropout: bool = option(
         False, "train generators with the teacher's dropout on, as the official program does")
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.generator_batch < 2:
-            raise ValueError("generator_batch is 1, batch-norm needs at least 2")
 
     def arguments(self) -> dict[str, Any]:
         """For `generator.extract`."""
@@ -148,11 +135,15 @@ class Compress(Group):
         (5,), "Tucker ranks: R in every layer, R1,R2,... first layer to last, or auto: chosen "
         "without data, to suit --compression, --params or --agreement (default: 5, letter 10)")
     compression: float | None = option(
-        None, "with --ranks auto: how many times smaller (default: 8)")
-    params: int | None = option(None, "with --ranks auto: the most parameters a student may have")
+        None, "with --ranks auto: how many times smaller (default: 8)",
+        check=(lambda v: _is(v, int, float) and 1 < v < inf, "expected a number above 1"))
+    params: int | None = option(
+        None, "with --ranks auto: the most parameters a student may have",
+        check=(lambda v: _is(v, int) and v > 0, "expected a positive integer"))
     agreement: float | None = option(
         None, "with --ranks auto: the smallest student that gives the teacher's answer to this "
-        "share of held-out samples after a short trial")
+        "share of held-out samples after a short trial",
+        check=(lambda v: _is(v, int, float) and 0 < v < 1, "expected a number between 0 and 1"))
     init: str = option(
         "weights", "how students start: from Tucker decompositions of the weights, or from layers "
         "fitted to the activations on samples", "weights", "activations")
@@ -160,7 +151,8 @@ class Compress(Group):
         None, "NAME or NAME+NAME...: the samples for --ranks auto and --init activations; kegnet "
         f"run also distils students on them. Of {', '.join(samplers.SAMPLERS)}; --metadata is for "
         f"{', '.join(n for n in samplers.SAMPLERS if samplers.needs(n, 'metadata'))} "
-        "(default: none in a run, and normal to fit on; with --ranks auto: normal+noised)")
+        "(default: none in a run, and normal to fit on; with --ranks auto: normal+noised)",
+        check=(lambda v: isinstance(v, str) and samplers.parts(v), "expected text"))
     metadata: str | None = option(
         None, "FILE of kegnet metadata, for samplers that need it: not data-free")
 
@@ -171,15 +163,6 @@ class Compress(Group):
             raise ValueError(
                 f"{given[0]} is given with {'ranks ' + str(self.ranks) if self.ranks else given[1]}"
                 ", expected ranks auto and one of compression, params, agreement")
-        for name, sound, expected in (
-                ("compression", lambda c: _is_number(c) and c > 1, "a number above 1"),
-                ("agreement", lambda a: _is_number(a) and 0 < a < 1, "a number between 0 and 1"),
-                ("params", lambda n: _is_int(n) and n > 0, "a positive integer")):
-            value = getattr(self, name)
-            if value is not None and not sound(value):
-                raise ValueError(f"{name} is {value!r}, expected {expected}")
-        if self.sampler is not None:
-            samplers.parts(self.sampler)
 
 
 @dataclass(frozen=True)
@@ -205,7 +188,8 @@ class Distill(Group):
         STUDENT.epochs, "epochs of students on noise or real inputs, at the most")
     student_patience: int = option(
         STUDENT.patience, "epochs without an equal or better score before it stops")
-    student_min_epochs: int = option(STUDENT.min_epochs, "epochs before a student may stop")
+    student_min_epochs: int = option(
+        STUDENT.min_epochs, "epochs before a student may stop", check=WHOLE)
     pool_per_generator: int = option(6400, "samples of each generator in the pool")
     noise_pool: int = option(6400, "samples in the pool of a noise baseline")
     held_out: int = option(2000, "held-out samples for selection")
@@ -254,13 +238,12 @@ GROUPS: dict[str, Any] = {f.name: f.type for f in fields(Settings)}
 def make(given: Mapping[str, Any]) -> Settings:
     """The settings a person gave, the protocol's for the rest; ValueError names a wrong one."""
     settings = with_protocol(given)
-    known = {f.name: group for group, kind in GROUPS.items() for f in fields(kind)}
-    if unknown := sorted(settings.keys() - known.keys()):
-        raise ValueError(f"unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}")
-    made: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
-    for key, value in settings.items():
-        made[known[key]][key] = value
-    return Settings(**{group: kind(**made[group]) for group, kind in GROUPS.items()})
+    names = {group: {f.name for f in fields(kind)} for group, kind in GROUPS.items()}
+    known = sorted(set().union(*names.values()))
+    if unknown := sorted(settings.keys() - known):
+        raise ValueError(f"unknown setting {unknown[0]!r}; known are {', '.join(known)}")
+    return Settings(**{group: kind(**{key: settings[key] for key in settings.keys() & names[group]})
+                       for group, kind in GROUPS.items()})
 
 
 def changes(settings: Settings) -> dict[str, Any]:

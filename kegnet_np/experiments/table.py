@@ -1,28 +1,22 @@
 """The paper's table: data set and rank × teacher × approach, under one protocol."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from .grid import note, values_of
+from . import grid
 from .jobs import REAL, Job
-from .run import APPROACHES, LABELS
-from .statistics import interval, paired
-from .text import cell
+from .run import APPROACHES, LABELS, SCORES
 
-__all__ = ["figure", "jobs_of", "note", "rows", "seconds", "tables"]
-
-HEAD = "{}, rank {}"  # of a column
 DATASETS = ("shuttle", "pendigits", "letter")
 RANKS = {"shuttle": (5,), "pendigits": (5, 10), "letter": (10,)}  # the paper's
-KEYS = {"accuracy": "test accuracy", "balanced": "balanced accuracy", "agreement": "agreement"}
+note = grid.note
 PAIRS = (("kegnet", "tucker"), ("kegnet", "uniform"), ("kegnet", "normal"), ("real", "normal"))
 
 
-def jobs_of(datasets: Iterable[str], teachers: int, seed: int, ranks=None) -> list[Job]:
+def jobs_of(datasets: Sequence[str], teachers: int, seed: int, ranks=None) -> list[Job]:
     """The jobs of the table: ``teachers`` seeds from ``seed`` on, ``ranks`` or the paper's."""
-    datasets = list(datasets)
     for name, given in (("datasets", [Path(d).stem for d in datasets]), ("ranks", ranks or (5,))):
         if len(set(given)) < len(given) or not all(given):
             raise ValueError(f"{name} is {given}, expected different names, or ranks of at least 1")
@@ -36,69 +30,66 @@ def at(approach: str, dataset: str, rank: int) -> dict:
     before = {"teacher": "teach", "generators": "extract"}
     if approach in before:
         return {"dataset": dataset, "does": before[approach]}
-    student = {"dataset": dataset, "form": "tucker", "rank": rank}
-    if approach == "tucker":
-        return student | {"does": "compress"}
-    return student | {"does": "distill", "samples": approach}
+    own = {"does": "compress"} if approach == "tucker" else {"does": "distill", "samples": approach}
+    return {"dataset": dataset, "form": "tucker", "rank": rank, **own}
 
 
-def columns(result: dict) -> list[tuple[str, int]]:
-    """The table's columns, (data set, rank), in the order of the grid."""
-    with_rank = (c for c in result["cells"] if c.get("rank"))
-    return list(dict.fromkeys((c["dataset"], c["rank"]) for c in with_rank))
+def columns(result: dict) -> dict[str, tuple[str, int]]:
+    """The table's columns, (data set, rank) by its header, in the order of the grid."""
+    names = [(c["dataset"], c["rank"]) for c in result["cells"] if c.get("rank")]
+    return {f"{dataset}, rank {rank}": (dataset, rank) for dataset, rank in names}
 
 
 def rows(result: dict, key: str) -> list[list[str]]:
     """Header, a row per approach, and per paired difference: "tucker" has a value per teacher,
     which is taken from each of its students."""
     names = columns(result)
-    values = {approach: [values_of(result, key, **at(approach, *name)) for name in names]
-              for approach in LABELS}
-    out = [[KEYS[key] + ", %", *map(HEAD.format, *zip(*names, strict=True))]]
-    for approach, label in LABELS.items():
-        out.append([label, *(cell(interval(v)) for v in values[approach])])
-    for a, b in PAIRS:
-        both = zip(values[a], values[b], strict=True)
-        out.append([f"{a} − {b}, paired", *(cell(paired(*v), sign="+") for v in both)])
+    shown = [(label, [approach]) for approach, label in LABELS.items()]
+    shown += [(f"{a} − {b}, paired", [a, b]) for a, b in PAIRS]
+    out = [[f"{SCORES[key]}, %", *names]]
+    for label, approaches in shown:
+        jobs = ([at(approach, *name) for approach in approaches] for name in names.values())
+        out.append([label, *(grid.shown(result, *pair, key=key) for pair in jobs)])
     return out
 
 
 def seconds(result: dict) -> list[list[str]]:
     """Header and a row per approach: the mean time of a job, all its students together."""
     names = columns(result)
-    out = [["seconds a job", *map(HEAD.format, *zip(*names, strict=True))]]
+    out = [["seconds a job", *names]]
     for approach in ("teacher", "generators", *APPROACHES):
-        times = (values_of(result, "seconds", **at(approach, *name)) for name in names)
-        out.append([approach, *(f"{np.mean(t):.1f}" for t in times)])
+        jobs = (at(approach, *name) for name in names.values())
+        times = (np.mean(grid.values_of(result, "seconds", **job)) for job in jobs)
+        out.append([approach, *(f"{mean:.1f}" for mean in times)])
     return out
 
 
 def tables(result: dict) -> list[list[list[str]]]:
     """Accuracy, balanced accuracy, agreement, seconds."""
-    return [*(rows(result, key) for key in KEYS), seconds(result)]
+    return [*(rows(result, key) for key in SCORES), seconds(result)]
 
 
 def figure(result: dict):
     """Accuracy by approach with intervals, every teacher as a dot, teacher and ceiling as lines."""
     from .plots import row_of_axes
 
-    names, shown = columns(result), ("tucker", "uniform", "normal", "kegnet")
+    names, approaches = columns(result), ("tucker", "uniform", "normal", "kegnet")
     fig, axes = row_of_axes(len(names), 3.3 * len(names), 3.2, "test accuracy, %")
-    for ax, name in zip(axes, names, strict=True):
-        for i, approach in enumerate(shown):  # a dot with its interval; beside it every teacher
-            per_teacher = values_of(result, **at(approach, *name))
-            entry, first = interval(per_teacher), i == 0
-            ax.errorbar(i, 100 * entry["mean"], 100 * (entry["half"] or 0), fmt="o", capsize=4,
-                        label="mean, 95% interval" if first else None)
-            ax.plot([i + 0.18] * len(per_teacher), [100 * np.mean(v) for v in per_teacher], ".",
-                    color="0.5", ms=4, label="one teacher" if first else None)
+    for ax, (title, name) in zip(axes, names.items(), strict=True):
+        dots = []  # of teachers, beside the means
+        for i, approach in enumerate(approaches):
+            job = at(approach, *name)
+            found = grid.entry(result, job)
+            ax.errorbar(i, 100 * found["mean"], 100 * (found["half"] or 0), fmt="o", capsize=4,
+                        label=None if i else "mean, 95% interval")
+            dots += [(i + 0.18, 100 * np.mean(v)) for v in grid.values_of(result, **job)]
+        ax.plot(*zip(*dots, strict=True), ".", color="0.5", ms=4, label="one teacher")
         for approach, label, style, colour in (
                 ("teacher", "teacher", "-", "black"),
                 (REAL, "real inputs (ceiling)", "--", "seagreen")):
-            mean = 100 * interval(values_of(result, **at(approach, *name)))["mean"]
+            mean = 100 * grid.entry(result, at(approach, *name))["mean"]
             ax.axhline(mean, ls=style, color=colour, lw=1, label=label)
-        ax.set_xticks(range(len(shown)), ["Tucker\nonly", "uniform", "normal", "KegNet"])
-        ax.set(title=HEAD.format(*name), ylim=(None, 101.5), xlim=(-0.5, len(shown) - 0.5))
-        ax.set_ylim(max(ax.get_ylim()[0], 0), None)
+        ax.set_xticks(range(4), ["Tucker\nonly", "uniform", "normal", "KegNet"])
+        ax.set(title=title, xlim=(-0.5, 3.5), ylim=(max(0, ax.get_ylim()[0]), 101.5))
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return fig

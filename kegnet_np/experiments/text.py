@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def cell(entry: dict, digits: int = 1, sign: str = "") -> str:
-    """An `interval` in percent, "mean ± half-width"."""
+def cell(entry: dict, digits: int = 1, sign: str = "", spread: str = "half") -> str:
+    """An `interval` in percent, "mean ± half-width" or ± another spread; "" of an empty one."""
+    if not entry:
+        return ""
     mean = f"{100 * entry['mean']:{sign}.{digits}f}"
-    return mean if entry["half"] is None else f"{mean} ± {100 * entry['half']:.{digits}f}"
+    return mean if entry[spread] is None else f"{mean} ± {100 * entry[spread]:.{digits}f}"
 
 
 def span(counts: Sequence[int]) -> str:
@@ -30,12 +32,6 @@ def to_text(table: list[list[str]]) -> str:
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
-def percent(entry: dict) -> str:
-    """A mean ± sd in percent."""
-    spread = "" if entry["sd"] is None else f" ± {100 * entry['sd']:.2f}"
-    return f"{100 * entry['mean']:.2f}{spread}"
-
-
 def to_markdown(table: list[list[str]]) -> str:
     """A pipe table."""
     rule = ["---", *["---:"] * (len(table[0]) - 1)]
@@ -44,10 +40,8 @@ def to_markdown(table: list[list[str]]) -> str:
 
 def to_latex(table: list[list[str]], above: int) -> str:
     """A booktabs tabular with a rule below the first ``above`` rows of its body."""
-    lines = [" & ".join(row) + r" \\" for row in table]
-    for mark, command in (("%", r"\%"), ("±", r"$\pm$"), ("−", "$-$"), ("_", r"\_")):
-        lines = [line.replace(mark, command) for line in lines]
-    head, body = lines[0], lines[1:]
+    signs = str.maketrans({"%": r"\%", "±": r"$\pm$", "−": "$-$", "_": r"\_"})
+    head, *body = (" & ".join(row).translate(signs) + r" \\" for row in table)
     body.insert(above, r"\midrule")
     return "\n".join([r"\begin{tabular}{l" + "r" * (len(table[0]) - 1) + "}", r"\toprule", head,
                       r"\midrule", *body, r"\bottomrule", r"\end{tabular}"])

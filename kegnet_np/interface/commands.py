@@ -11,6 +11,7 @@ from ..experiments import folder, pipeline, text
 from ..experiments import run as whole
 from ..experiments import settings as s
 from ..experiments.jobs import REAL, Job
+from ..experiments.statistics import interval
 from ..io import checkpoint
 from ..io.files import write_text
 from ..network import Network
@@ -110,19 +111,18 @@ def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Pat
     inputs.new_file(out)
     M, known = checkpoint.load_teacher(teacher)
     shape = None if student or does == "extract" else M.model
-    settings, data = inputs.settings(given, known, shape), None
-    if shape and (file := settings.compress.metadata):  # a bad one is refused, used or not
-        meta.load(file, known["data"].get("mean"), known["data"].get("scale"))
+    settings, data, own = inputs.settings(given, known, shape), None, None
+    if does != "extract" and (file := settings.compress.metadata):
+        own = meta.load(file, known["data"].get("mean"), known["data"].get("scale"))
     job = Job(settings.data.dataset, settings.every.seed, does, "tucker", samples,
               settings.compress.sampler or "normal")
-    found = inputs.found_for(job, M, known, generator_file, student)
+    found = inputs.found_for(job, M, generator_file, student)
     if samples == REAL or samples and settings.distill.selection == "real-validation":
         data = inputs.load_for(given, settings, M, known)
-    for each in [*job.needs.values(), job]:
-        if each not in found:
-            networks, header = pipeline.work(each, settings, data, found, None)
-            found[each] = [network.stack() for network in networks], header
-    return *found[job], M, settings
+    if job.needs.keys() > found.keys():  # compress first
+        (start,), _ = pipeline.work(job.needs["compress"], settings, data, found, None, own=own)
+        found["compress"] = start.stack()
+    return *pipeline.work(job, settings, data, found, None, own=own), M, settings
 
 
 def evaluate(given: Annotated[Given, s.Data], model: Path, teacher: Path) -> None:
@@ -138,7 +138,7 @@ def evaluate(given: Annotated[Given, s.Data], model: Path, teacher: Path) -> Non
     with pipeline.stage("evaluate"):
         scores = pipeline.scores(network, M, data)
     for key in whole.SCORES:
-        entry = text.percent(whole.summary(scores[key]))
+        entry = text.cell(interval([scores[key]]), 2, spread="sd")
         print(f"{key:10} {entry} %  ({len(network.theta)} networks, {data.name})")
 
 

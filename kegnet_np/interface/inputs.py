@@ -52,29 +52,28 @@ def settings(given: dict[str, Any], header: dict, shape: MLP | None = None) -> S
     return make(given)
 
 
-def found_for(job: Job, M: Network, header: dict, generator_file: Path | None,
-              student: Path | None) -> Found:
+def found_for(job: Job, M: Network, generator_file: Path | None, student: Path | None) -> Found:
     """What a job needs, as far as files have it: the teacher, the students' start, generators."""
-    found: Found = {job.needs["teach"]: ([M.stack()], header)}
+    found = {"teach": M.stack()}
     if student:
         start, _ = checkpoint.load_network(student)
         same_job("--student", start, M)
         if start.model.ranks is None or start.model.widths != M.model.widths:
             raise ValueError("--student is not --teacher in Tucker form; make it from this teacher "
                              "with kegnet compress")
-        found[job.needs["compress"]] = [start], {}
-    names, extract = job.samples or job.start, job.needs.get("extract")
-    if extract and not generator_file:
+        found["compress"] = start
+    names, needed = job.samples or job.start, "extract" in job.needs
+    if needed and not generator_file:
         raise ValueError(f"--sampler {names} needs --generator-file FILE, from kegnet extract")
-    if generator_file and not extract:
+    if generator_file and not needed:
         raise ValueError(f"--generator-file: --sampler {names} has no use for it; drop it")
-    if extract:
+    if needed:
         G, D, _ = checkpoint.load_generators(generator_file)
         width, K = G.model.outputs, G.model.inputs - D.model.outputs
         if (width, K) != (M.model.features, M.model.classes):
             raise ValueError(f"--generator-file: {width} features, {K} classes, the teacher has "
                              f"{M.model.features} and {M.model.classes}; extract from this teacher")
-        found[extract] = [G, D], {}
+        found["extract"] = G
     return found
 
 

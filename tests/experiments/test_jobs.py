@@ -104,9 +104,9 @@ def test_a_job_goes_to_another_process_and_stays_the_same():
 
 def work(job, settings, data, found, part):
     """A job that adds its own random numbers to the numbers of what it needs."""
-    assert list(found) == list(job.needs.values())
+    assert list(found) == list(job.needs)
     own = Network.random(MODEL, sampling.seeded(settings.every.seed, job.name))
-    theta = own.theta + sum(networks[0].theta[:1] for networks, _ in found.values())
+    theta = own.theta + sum(network.theta[:1] for network in found.values())
     networks = [Network(MODEL, theta)]
     if job.does == "extract":
         networks = [Network.random(m, sampling.seeded(1, "")) for m in (GENERATOR, DECODER)]

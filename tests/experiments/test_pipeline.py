@@ -36,10 +36,9 @@ def done(finished, job, **changes):
     options = {"watch": changes.pop("watch", False)}
     files = {"teach": "teacher", "extract": "generators", "compress": "tucker"}
     found = {}
-    for does, need in job.needs.items():
+    for does in job.needs:
         load = checkpoint.load_generators if does == "extract" else checkpoint.load_network
-        *networks, header = load(finished.stages[files[does]])
-        found[need] = networks, header
+        found[does], *_ = load(finished.stages[files[does]])
     data = data_loaders.load(finished.table)
     return pipeline.work(job, settings_of(finished, **changes), data, found, None, **options)
 

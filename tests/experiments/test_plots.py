@@ -136,22 +136,20 @@ def test_a_long_name_keeps_its_ends():
     assert len(plots.shorten("x" * 99)) == plots.LONGEST and plots.shorten("a\n b") == "a b"
 
 
-def test_digit_figures_show_grey_levels_by_class_and_a_walk(tmp_path, rng, monkeypatch):
-    figures = {}
-    monkeypatch.setattr(plots, "save", lambda figure, path: figures.update({path.name: figure}))
+def test_digit_figures_show_grey_levels_by_class_and_a_walk(rng):
     G = Network.random(generator(4, 10, 64, hidden=8), rng)
     mean = np.arange(64.0)
-    plots.digit_figures(tmp_path, G, 4, mean, np.zeros(64))
-    grid, walk = figures["generated.png"], figures["walk.png"]
+    figures = plots.digit_figures(G, 4, mean, np.zeros(64))
+    grid, walk = figures["generated"], figures["walk"]
     assert (len(grid.axes), len(walk.axes)) == (100, 40)
     for ax in grid.axes:  # with a scale of 0 every image is the mean
         assert (ax.images[0].get_array() == mean.reshape(8, 8)).all()
     assert [ax.get_ylabel() for ax in grid.axes[::10]] == [f"class {k}" for k in range(10)]
     assert [ax.get_xlabel() for ax in walk.axes[-10:]][:2] == ["0.0", "0.1"]
-    plots.digit_figures(tmp_path, G, 4, 0 * mean, np.ones(64))
+    figures = plots.digit_figures(G, 4, 0 * mean, np.ones(64))
     y, z = np.eye(10)[:1], np.random.default_rng(0).standard_normal((1, 10, 4))[0, :1]
     x = G.predict(np.concatenate([z, y], 1).astype(np.float32))
-    shown = figures["generated.png"].axes[0].images[0].get_array().ravel()
+    shown = figures["generated"].axes[0].images[0].get_array().ravel()
     np.testing.assert_allclose(shown, x[0], atol=1e-6)
 
 
