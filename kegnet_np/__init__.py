@@ -4,7 +4,7 @@ The files of this folder are the paper, to be read in this order:
 
     params, autodiff            one flat vector, its named views, the tape
     activations, ops, losses    every operation: equation, reference, derivative, fast NumPy
-    models, network             the networks as pure functions; a network and its parameters
+    chain, models, network      layers as one operation; networks as pure functions, and with theta
     optim, sampling, metrics    Adam; what is drawn at random; how good an answer is
     train                       one loop for all
     teacher, generator, tucker, student     the four verbs: teach, extract, compress, distil

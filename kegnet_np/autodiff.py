@@ -1,19 +1,21 @@
 """All of autograd's insides: how an operation is made, and how a loss is differentiated.
 
 An *operation* is a NumPy function with a hand-derived VJP (vector-Jacobian product), entered in
-`REGISTRY` beside its reference. `value_and_grad` walks the tape of operations backwards and leaves
-the gradient in one flat vector. First order only.
+`REGISTRY` beside its reference. It gives its output and what its VJP will need of it.
+`value_and_grad` walks the tape of operations backwards and leaves the gradient in one flat vector.
+First order only.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from autograd.core import VJPNode, add_outgrads
 from autograd.extend import defvjp_argnums
 from autograd.tracer import isbox, new_box, notrace_primitives, trace_stack
 
-from .params import Layout, split
+from .params import Layout, Views, split
 
 # --- an operation ---------------------------------------------------------------------------------
 
@@ -24,8 +26,8 @@ class Operation:
 
     name: str
     reference: Callable  # in autograd.numpy
-    forward: Callable  # in NumPy
-    vjp: Callable
+    forward: Callable  # forward(*args) -> (y, kept), in NumPy
+    vjp: Callable  # vjp(need, g, kept, *args) -> a cotangent, or None, for every argument
     fast: Callable  # forward and vjp as autograd's primitive
     inputs: tuple[int, ...]
 
@@ -34,40 +36,44 @@ REGISTRY: dict[str, Operation] = {}
 
 
 def operation(reference: Callable, vjp: Callable, inputs: tuple[int, ...]) -> Callable:
-    """Decorator: register a fast NumPy function under its name with its reference and VJP."""
+    """Decorator: register a fast NumPy function under its name with its reference and VJP.
 
-    def register(fast: Callable) -> Callable:
-        node = make_primitive(fast, vjp, fast.__name__)
-        REGISTRY[fast.__name__] = Operation(fast.__name__, reference, fast, vjp, node, inputs)
-        return node
+    The function gives (y, kept), what stands under its name afterwards gives y.
+    """
+
+    def register(forward: Callable) -> Callable:
+        name = forward.__name__
+        fast = make_primitive(forward, vjp, name)
+        REGISTRY[name] = Operation(name, reference, forward, vjp, fast, inputs)
+        return fast
 
     return register
 
 
 def make_primitive(forward: Callable, vjp: Callable, name: str) -> Callable:
-    """``forward`` as one node of autograd's tape; ``vjp(need, g, y, *args)`` gives cotangents.
+    """``forward`` and ``vjp`` of an `Operation` as one node of autograd's tape.
 
-    ``need`` holds the argument numbers asked for, so that a frozen network costs no product for
-    its weights' gradient. An argument that was asked for and came back as None is an error, and
-    so is a second derivative: a VJP is plain NumPy.
+    ``need`` holds the numbers of the arguments asked for: a frozen network costs no product for its
+    weights' gradient. An argument that was asked for and came back as None is an error, and so is
+    a second derivative: a VJP is plain NumPy.
     """
 
     def node(*args):
         need = tuple(i for i, a in enumerate(args) if isbox(a))
         if not need:
-            return forward(*args)
+            return forward(*args)[0]
         values = [a._value if i in need else a for i, a in enumerate(args)]
         if any(isbox(v) for v in values) or len({args[i]._trace for i in need}) > 1:
             raise TypeError(f"{name} has a first derivative only: do not nest gradients")
-        y = forward(*values)
+        y, kept = forward(*values)
         box = args[need[0]]
         parents = [args[i]._node for i in need]
-        return new_box(y, box._trace, type(box._node)(y, node, values, {}, need, parents))
+        return new_box(y, box._trace, type(box._node)(y, node, values, (kept,), need, parents))
 
-    def maker(need, y, args, kwargs):
+    def maker(need, y, args, extra):
         def backward(g):
-            cotangents = vjp(need, g, y, *args)
-            return [_shared(cotangents[i], args[i], name, i) for i in need]
+            cotangents = vjp(need, g, *extra, *args)
+            return [shared(cotangents[i], args[i], name, i) for i in need]
 
         return backward
 
@@ -76,7 +82,7 @@ def make_primitive(forward: Callable, vjp: Callable, name: str) -> Callable:
     return node
 
 
-def _shared(cotangent, argument, name, i):
+def shared(cotangent, argument, name="", i=0):
     """Sum a cotangent over the stack axis that its argument does not have."""
     if cotangent is None:
         raise TypeError(f"{name} cannot be differentiated in its argument {i}: pass an array")
@@ -94,8 +100,8 @@ def _shared(cotangent, argument, name, i):
 def value_and_grad(loss: Callable, *layouts: Layout) -> Callable:
     """Differentiate ``loss(p, *args) -> (value, aux)`` in the arrays of p.
 
-    p is the dict of named views that `Layout.views` gives. With several layouts, theta holds
-    their vectors one after another, and the loss takes one dict for each:
+    p holds the named views that `Layout.views` gives. With several layouts, theta holds their
+    vectors one after another, and the loss takes one p for each:
     ``loss(p_generator, p_decoder, *args)``.
 
     The result maps (theta, *args) to (value, gradient like theta, aux). ``value`` is a scalar, or
@@ -104,35 +110,57 @@ def value_and_grad(loss: Callable, *layouts: Layout) -> Callable:
     statistics, single losses): take autograd.tracer's getval of it; a traced value in it raises
     TypeError. First order only.
 
-    The views themselves are the leaves of autograd's tape, and their gradients are written
-    into one flat vector: no node, and no gradient of length P, per parameter array.
+    The leaves of autograd's tape are theta itself, of which `chain` makes a whole network in one
+    node, and those of its views that a loss takes by name: no node, and no gradient of length P,
+    for any other parameter array.
     """
-
-    def views(vector):
-        parts = split(vector, layouts)
-        return [layout.views(part) for layout, part in zip(layouts, parts, strict=True)]
+    held: list = [None, []]  # a vector, as the optimiser changes it in place, and its views
 
     def evaluate(theta, *args):
+        if held[0] is not theta:
+            parts = zip(layouts, split(theta, layouts), strict=True)
+            held[:] = theta, [layout.views(part) for layout, part in parts]
         tape: list[_Node] = []
         with trace_stack.new_trace() as trace:
-            parts = [
-                {name: new_box(view, trace, _Node.new_root(tape)) for name, view in p.items()}
-                for p in views(theta)
-            ]
-            end, aux = loss(*parts, *args)
+            leaves = [Leaves(views, trace, tape) for views in held[1]]
+            end, aux = loss(*leaves, *args)
         _refuse_boxes(aux)
-        gradient = np.zeros_like(theta)
-        if not isbox(end):
-            return end, gradient, aux
-        _reverse(tape, end._node, np.ones_like(end._value))
-        leaves = [view for p in views(gradient) for view in p.values()]
-        for node, view in zip(tape, leaves, strict=False):  # they were the first on the tape
-            if node.outgrad is not None:
-                view[...] = node.outgrad[0]
+        if isbox(end):
+            _reverse(tape, end._node, np.ones_like(end._value))
+        gradients = [p.gradient() for p in leaves]
         tape.clear()  # nodes and tape hold each other; now the arrays are freed at once
-        return end._value, gradient, aux
+        gradient = gradients[0] if len(gradients) == 1 else np.concatenate(gradients, axis=-1)
+        return (end._value if isbox(end) else end), gradient, aux
 
     return evaluate
+
+
+class Leaves(Views):
+    """The named views of a vector as leaves of a tape, made when they are asked for.
+
+    ``theta`` is the vector as a leaf, ``views`` are the plain arrays.
+    """
+
+    def __init__(self, views: Views, trace, tape):
+        self.layout, self.views = views.layout, views
+        self.arrays: dict[str, Any] = {}
+        self._leaf = lambda array: new_box(array, trace, _Node.new_root(tape))
+        self.theta: Any = self._leaf(views.theta)
+
+    def __getitem__(self, name: str):
+        if name not in self.arrays:
+            self.arrays[name] = self._leaf(self.views[name])
+        return self.arrays[name]
+
+    def gradient(self) -> np.ndarray:
+        """What has arrived at the leaves, like theta."""
+        whole = self.theta._node.outgrad
+        gradient = np.zeros_like(self.views.theta) if whole is None else whole[0]
+        parts = self.layout.views(gradient) if self.arrays else {}
+        for name, box in self.arrays.items():
+            if box._node.outgrad is not None:
+                parts[name][...] += box._node.outgrad[0]
+        return gradient
 
 
 class _Node(VJPNode):

@@ -19,7 +19,7 @@ from functools import cached_property
 
 import numpy as np
 
-from . import ops
+from . import chain, ops
 from .activations import ACTIVATIONS, elu, identity
 from .params import Layout
 
@@ -131,17 +131,18 @@ class MLP:
         _check_features(x, self.features)
         if train and self.dropout and masks is None:
             raise ValueError("masks is None in training mode: draw_masks(rng, B) makes them")
-        last = len(self.widths)
-        for i in range(last + 1):
-            f = ACTIVATIONS[self.activation] if i < last else identity
+        layers: list[chain.Layer] = []
+        for i in range(len(self.widths) + 1):
+            hidden = i < len(self.widths)
+            f = ACTIVATIONS[self.activation] if hidden else identity
             if self.ranks is not None:
-                factors = p[f"U_in{i}"], p[f"core{i}"], p[f"U_out{i}"]
-                x = ops.tucker_dense(x, *factors, p[f"b{i}"], f)  # (..., B, H)
+                names = f"U_in{i}", f"core{i}", f"U_out{i}", f"b{i}"
+                layers.append((ops.tucker_dense, names, (f,)))  # (..., B, H)
             else:
-                x = ops.dense(x, p[f"W{i}"], p[f"b{i}"], f)  # (..., B, H)
-            if train and self.dropout and i < last:
-                x = ops.dropout(x, masks[i])
-        return x, state
+                layers.append((ops.dense, (f"W{i}", f"b{i}"), (f,)))  # (..., B, H)
+            if train and self.dropout and hidden:
+                layers.append((ops.dropout, (), (masks[i],)))
+        return chain.apply(layers, p, x), state
 
 
 @dataclass(frozen=True)
@@ -202,15 +203,19 @@ class NormalisedMLP:
         if train and B < 2:
             raise ValueError(f"x has {B} row, batch-norm in training needs 2: use a larger batch")
         moments = np.empty_like(state) if train else state
-        norms = self.state_layout.views(moments)
+        norms = self.state_layout.views(moments).values()
+        normalise = ops.batch_norm if train else ops.batch_norm_eval
+        given = [(m,) if train else (m[..., 0, :, :], m[..., 1, :, :]) for m in norms]
+        layers: list[chain.Layer] = []
         for i in range(self.depth):
-            x = ops.dense(x, p[f"W{i}"], p[f"b{i}"], elu)  # (..., B, H)
-            x = _normalise(x, p[f"gamma{i}"], p[f"beta{i}"], norms[f"norm{i}"], train)
-        x = ops.dense(x, p[f"W{self.depth}"], p[f"b{self.depth}"])
+            layers.append((ops.dense, (f"W{i}", f"b{i}"), (elu,)))  # (..., B, H)
+            layers.append((normalise, (f"gamma{i}", f"beta{i}"), given[i]))
+        layers.append((ops.dense, (f"W{self.depth}", f"b{self.depth}"), ()))
         if self.adjust:
             one = np.ones((1, 1), state.dtype)
-            x = _normalise(x, one, 0 * one, norms[f"norm{self.depth}"], train)
-        return x, (self._updated(state, moments, B) if train else state)
+            layers.append((normalise, (), (one, 0 * one, *given[self.depth])))
+        y = chain.apply(layers, p, x)
+        return y, (self._updated(state, moments, B) if train else state)
 
     def _updated(self, state, moments, B):
         """The running statistics after a batch: s ← s + momentum (batch − s)."""
@@ -230,12 +235,6 @@ def check_ranks(ranks: Sequence[int], width: int, layers: int) -> None:
     for r in ranks:
         if not (isinstance(r, (int, np.integer)) and 1 <= r <= width):
             raise ValueError(f"ranks holds {r!r}, expected integers from 1 to the width, {width}")
-
-
-def _normalise(x, gamma, beta, norm, train):
-    if train:
-        return ops.batch_norm(x, gamma, beta, norm)
-    return ops.batch_norm_eval(x, gamma, beta, norm[..., 0, :, :], norm[..., 1, :, :])
 
 
 def _uniform_fan_in(layout, rng, dtype):

@@ -14,7 +14,8 @@ class Adam:
 
     Attributes
     ----------
-    m, v : running first and second moments of the gradient, like theta. t : steps taken.
+    m, v : running first and second moments of the gradient, like theta, but for their factors
+        1 − β₁ and 1 − β₂, which the step size takes up. t : steps taken.
     """
 
     def __init__(self, theta: np.ndarray, lr: float, betas=(0.9, 0.999), eps: float = 1e-8):
@@ -22,31 +23,30 @@ class Adam:
             raise ValueError(f"lr is {lr}, expected a positive learning rate such as 1e-3")
         self.lr, self.betas, self.eps, self.t = lr, betas, eps, 0
         self.m, self.v = np.zeros_like(theta), np.zeros_like(theta)
-        self._a, self._b = np.empty_like(theta), np.empty_like(theta)
+        self._a = np.empty_like(theta)
 
     def step(self, theta: np.ndarray, grad: np.ndarray) -> None:
         """One update of theta, in place: θ ← θ − α m̂ / (√v̂ + ε), grad like theta."""
-        (beta1, beta2), m, v, a, b = self.betas, self.m, self.v, self._a, self._b
+        (beta1, beta2), m, v, a = self.betas, self.m, self.v, self._a
         self.t += 1
-        m *= beta1  # m ← β₁ m + (1 − β₁) g
-        np.multiply(grad, 1 - beta1, out=a)
-        m += a
-        v *= beta2  # v ← β₂ v + (1 − β₂) g²
+        m *= beta1  # m ← β₁ m + g, so that m̂ = m of_m
+        m += grad
+        of_m = (1 - beta1) / (1 - beta1**self.t)
+        v *= beta2  # v ← β₂ v + g², so that √v̂ = √v root
         np.multiply(grad, grad, out=a)
-        a *= 1 - beta2
         v += a
-        np.sqrt(v, out=a)  # √v̂ + ε, v̂ = v / (1 − β₂ᵗ)
-        a *= (1 - beta2**self.t) ** -0.5
-        a += self.eps
-        np.divide(m, a, out=b)  # α m̂ / (√v̂ + ε), m̂ = m / (1 − β₁ᵗ)
-        b *= self.lr / (1 - beta1**self.t)
-        theta -= b
+        root = ((1 - beta2) / (1 - beta2**self.t)) ** 0.5
+        np.sqrt(v, out=a)  # α m̂ / (√v̂ + ε) = (α of_m / root) m / (√v + ε / root)
+        a += self.eps / root
+        np.divide(m, a, out=a)
+        a *= self.lr * of_m / root
+        theta -= a
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What a checkpoint keeps: m, v (..., P) and t."""
-        return {"adam_m": self.m, "adam_v": self.v, "adam_t": np.array(self.t)}
+        return {"adam_sum_g": self.m, "adam_sum_gg": self.v, "adam_t": np.array(self.t)}
 
     def restore(self, arrays) -> None:
         """Take the state back from a checkpoint's arrays."""
-        self.m[...], self.v[...] = arrays["adam_m"], arrays["adam_v"]
+        self.m[...], self.v[...] = arrays["adam_sum_g"], arrays["adam_sum_gg"]
         self.t = int(arrays["adam_t"])

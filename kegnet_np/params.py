@@ -33,18 +33,14 @@ class Layout:
             start, self.size = self.size, self.size + prod(shape)
             self.entries[name] = (start, self.size, tuple(shape))
 
-    def views(self, theta: np.ndarray) -> dict[str, np.ndarray]:
+    def views(self, theta: np.ndarray) -> "Views":
         """Every named array (..., *shape) as a view of theta (..., P)."""
         if theta.shape[-1] != self.size:
             raise ValueError(
                 f"theta has {theta.shape[-1]} values in its last axis, this network has "
                 f"{self.size}: take both from the same model"
             )
-        lead = theta.shape[:-1]
-        return {
-            name: theta[..., start:stop].reshape(lead + shape)
-            for name, (start, stop, shape) in self.entries.items()
-        }
+        return Views(self, theta)
 
     def pack(self, arrays: Mapping[str, np.ndarray], dtype=None) -> np.ndarray:
         """The flat vector (..., P) of named arrays (..., *shape): the inverse of `views`."""
@@ -61,6 +57,26 @@ class Layout:
                 raise ValueError(f"arrays[{name!r}] has shape {array.shape}, expected {shape}")
             flat.append(array.reshape(*lead, prod(shape)))
         return np.concatenate(flat, axis=-1)
+
+
+class Views(Mapping):
+    """The named views of a flat vector, p["W0"] and so on; their ``layout`` and ``theta``."""
+
+    def __init__(self, layout: Layout, theta: np.ndarray):
+        self.layout, self.theta, lead = layout, theta, theta.shape[:-1]
+        self.arrays = {
+            name: theta[..., start:stop].reshape(lead + shape)
+            for name, (start, stop, shape) in layout.entries.items()
+        }
+
+    def __getitem__(self, name: str):
+        return self.arrays[name]
+
+    def __iter__(self):
+        return iter(self.layout.entries)
+
+    def __len__(self) -> int:
+        return len(self.layout.entries)
 
 
 def split(theta: np.ndarray, layouts: Sequence[Layout]) -> list[np.ndarray]:

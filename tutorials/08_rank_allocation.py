@@ -368,7 +368,7 @@ RANKS = (1, 2, 3, 4, 5, 7, 10)
 def cut_one(M, i, r):
     """M's arrays with dense layer i + 1 cut to rank r."""
     U_in, core, U_out = tucker.decompose(M.p[f"W{i}"], r, r)
-    return M.p | {f"W{i}": U_in @ core @ U_out}
+    return {**M.p, f"W{i}": U_in @ core @ U_out}
 
 
 def suffers(t, i, r):
