@@ -92,15 +92,15 @@ def extraction_epoch(
 
 
 def extract(
-    M: Network, *, generators: int = 5, latent: int = 10, alpha: float = 1.0, beta: float = 0.0,
-    steps: int = 100, teacher_dropout: bool = False, schedule: Schedule = SCHEDULE,
-    seed: int = 2019, hook: Hook | None = None,
+    M: Network, *, generators: int | range = 5, latent: int = 10, alpha: float = 1.0,
+    beta: float = 0.0, steps: int = 100, teacher_dropout: bool = False,
+    schedule: Schedule = SCHEDULE, seed: int = 2019, hook: Hook | None = None,
 ) -> tuple[Network, Network, Training]:
     """Learn generators and decoders from the teacher alone, side by side (Yoo et al., 2019).
 
     Parameters
     ----------
-    M : the teacher, one network. generators : S. latent : Z, the length of z.
+    M : the teacher, one network. generators : S, or which of them. latent : Z, the length of z.
     alpha, beta : the weights of l_dec and l_div. steps : of an epoch.
     teacher_dropout : the teacher's dropout is on, as in the official program.
     schedule, seed, hook : see `train.fit`; a batch is fresh (ŷ, ẑ).

@@ -12,13 +12,13 @@ import numpy as np
 Sampler = Callable[[np.random.Generator, int], np.ndarray]
 
 
-def seeded(seed: int, purpose: str, members: int = 1) -> list[np.random.Generator]:
-    """One independent generator per member: streams of (seed, purpose, member) never overlap."""
+def seeded(seed: int, purpose: str, members: int | range = 1) -> list[np.random.Generator]:
+    """A generator for each member (S or a range): streams of (seed, purpose, member) differ."""
     if not (isinstance(seed, (int, np.integer)) and seed >= 0):
         raise ValueError(f"seed is {seed!r}, expected an integer of at least 0")
     return [
         np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(crc32(purpose.encode()), i)))
-        for i in range(members)
+        for i in (members if isinstance(members, range) else range(members))
     ]
 
 

@@ -11,6 +11,7 @@ import kegnet_np
 from kegnet_np.interface.cli import main
 
 # For a command in another process: the same package, wherever it is started.
+os.environ["LOKY_MAX_CPU_COUNT"] = "1"  # a command that is told no --jobs has one process
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(kegnet_np.__file__).parents[1])}
 
 # A run of a second: three small networks, a few epochs, members that stop at different ones.

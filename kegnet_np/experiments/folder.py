@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import current_process
 from pathlib import Path
 
 from ..io import checkpoint
@@ -100,8 +101,9 @@ class Progress:
                 checkpoint.restore_training(self.path, training, self.name)
             from tqdm import tqdm
 
+            among_others = current_process().name != "MainProcess"  # bars would mix
             self.bar = tqdm(total=training.schedule.epochs, initial=training.epoch, unit="epoch",
-                            desc=self.name, disable=None)
+                            desc=self.name, disable=among_others or None)
             self.saved = time.monotonic()
             return
         self.bar.update()

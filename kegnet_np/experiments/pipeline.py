@@ -40,7 +40,10 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
             return [M], scores(M, M, data) | trained(done) | {"data": data_header(settings, data)}
         M = found["teach"].member(0)
         if job.does == "extract":
-            G, D, done = extract(M, **settings.extract.arguments(), **common)
+            arguments = settings.extract.arguments()
+            if job.members:
+                arguments["generators"] = range(*job.members)
+            G, D, done = extract(M, **arguments, **common)
             return [G, D], {"n_params": G.size} | trained(done)
         sampler = partial(sampler_of, settings=settings, data=data, found=found, own=own)
         if job.does == "compress":

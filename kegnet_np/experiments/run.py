@@ -53,12 +53,11 @@ def jobs_of(settings: Settings) -> list[Job]:
     return made
 
 
-def run(settings: Settings, load: Callable, out, *, resume: bool = False, processes: int = 1,
-        figures: bool = True) -> dict:
+def run(settings: Settings, load: Callable, out, *, figures: bool = True, **options) -> dict:
     """Do the whole job and return what `result.json` holds.
 
-    load, out, resume, processes : see `jobs.Engine`; after the teacher, data are used only for the
-        ceiling "real", for the scores and for selection "real-validation".
+    load, out, options : see `jobs.Engine`; after the teacher, data are used only for the ceiling
+        "real", for the scores and for selection "real-validation".
     figures : draw them too.
     """
     jobs, data, size = jobs_of(settings), load(settings), settings.compress
@@ -67,7 +66,7 @@ def run(settings: Settings, load: Callable, out, *, resume: bool = False, proces
         largest_rank(model, pipeline.budget_of(size, model.layout.size))
     engine = Engine(
         Path(out), lambda job: settings, lambda settings: data, partial(pipeline.work, watch=True),
-        file_of=short, processes=processes, resume=resume)
+        file_of=short, **options)
     headers = engine.run(jobs, settings.flat())
     named = {short(job): headers[job] for job in jobs}
     result = result_of(settings, named)

@@ -18,7 +18,8 @@ from ..network import Network
 from . import inputs
 
 TEXTS = {
-    "out": "file to write", "teacher": "the teacher's checkpoint", "jobs": "processes (default: 1)",
+    "out": "file to write", "teacher": "the teacher's checkpoint",
+    "jobs": "processes (default: as many as there are cores)",
     "generator_file": "from kegnet extract, for --sampler kegnet and noised",
     "resume": "go on with what is in the folder", "seeds": "same as --students",
     "datasets": "A,B,... (default: shuttle,pendigits,letter)",
@@ -29,7 +30,7 @@ EVERYTHING = (s.Every, s.Data, s.Teach, s.Extract, s.Compress, s.Distill)
 
 
 def run(given: Annotated[Given, *EVERYTHING],
-        out: Path | None = None, jobs: int = 1, resume: bool = False) -> None:
+        out: Path | None = None, jobs: int | None = None, resume: bool = False) -> None:
     """the whole job, from the data to the table
 
     out : run folder (default: runs/NAME)
@@ -38,7 +39,7 @@ def run(given: Annotated[Given, *EVERYTHING],
     settings = s.make(given)
     out = out or Path("runs", Path(settings.data.dataset).stem)
     folder.check_folder(out, settings.flat(), resume)
-    result = whole.run(settings, inputs.load, out, resume=resume, processes=jobs)
+    result = whole.run(settings, inputs.load, out, **inputs.options(jobs, resume))
     print(whole.table(result))
     print(f"results, metrics, checkpoints and figures are in {out}")
 

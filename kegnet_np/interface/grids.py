@@ -1,10 +1,8 @@
 """The commands that compute a grid of jobs: the paper's table, the frontier, the studies."""
 
-import sys
-from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from ..experiments import frontier as front
 from ..experiments import grid, run, text
@@ -23,8 +21,8 @@ STUDIES = ("form", "metadata", "official", "quirks", "samples")
 
 def table(given: Annotated[Given, *EVERYTHING, "but", *BY_JOBS],
           datasets: str = "shuttle,pendigits,letter", ranks: tuple[int, ...] | None = None,
-          teachers: int = 1, seeds: int | None = None, jobs: int = 1, dask: str | None = None,
-          out: Path | None = None, resume: bool = False) -> None:
+          teachers: int = 1, seeds: int | None = None, jobs: int | None = None,
+          dask: str | None = None, out: Path | None = None, resume: bool = False) -> None:
     """the paper's table: data sets, approaches, teachers and students as a grid
 
     ranks : a column for each of R1,R2,..., the same rank in every layer (default: the paper's: 5, Letter 10, Pendigits both)
@@ -35,7 +33,7 @@ def table(given: Annotated[Given, *EVERYTHING, "but", *BY_JOBS],
     usual = given.pop("ranks", None)
     made = paper.jobs_of(datasets.split(","), teachers, seed, usual if ranks is None else ranks)
     out = out or Path("tables", given["protocol"])
-    result = grid.do("table", made, given, inputs.load, out, **_options(jobs, dask, resume))
+    result = grid.do("table", made, given, inputs.load, out, **inputs.options(jobs, resume, dask))
     accuracy = paper.rows(result, "accuracy")
     write_text(out / "table.tex", text.to_latex(accuracy, len(run.LABELS)) + "\n")
     _show(paper, result, out, "table.tex", "table.png")
@@ -44,7 +42,7 @@ def table(given: Annotated[Given, *EVERYTHING, "but", *BY_JOBS],
 def frontier(given: Annotated[Given, *EVERYTHING, "but", *CHOSEN],
              datasets: str = "shuttle,pendigits,letter", compressions: str = "2,4,8,12,16,24,40",
              samplers: str = "normal,kegnet,normal+noised", teachers: int = 1,
-             seeds: int | None = None, jobs: int = 1, dask: str | None = None,
+             seeds: int | None = None, jobs: int | None = None, dask: str | None = None,
              out: Path | None = None, resume: bool = False) -> None:
     """accuracy against parameters, by sampler, with ranks chosen without data
 
@@ -64,7 +62,8 @@ def frontier(given: Annotated[Given, *EVERYTHING, "but", *CHOSEN],
         models[name] = MLP(data.features, data.classes, settings.teach.arguments()["widths"])
     made = front.jobs_of(models, sizes, samplers.split(","), teachers, seed)
     out = out or Path("frontiers", given["protocol"])
-    result = grid.do("frontier", made, given, inputs.load, out, **_options(jobs, dask, resume))
+    options = inputs.options(jobs, resume, dask)
+    result = grid.do("frontier", made, given, inputs.load, out, **options)
     _show(front, result, out, "frontier.png")
 
 
@@ -81,7 +80,7 @@ def _sizes(given: list[str], datasets: list[str]) -> dict[str, list[float]]:
     return sizes
 
 
-def study(question: str, /, teachers: int = 3, jobs: int = 1, dask: str | None = None,
+def study(question: str, /, teachers: int = 3, jobs: int | None = None, dask: str | None = None,
           out: Path | None = None, resume: bool = False) -> None:
     """a question put to the method: form, metadata, official, quirks or samples
 
@@ -93,18 +92,14 @@ def study(question: str, /, teachers: int = 3, jobs: int = 1, dask: str | None =
         raise ValueError(f"QUESTION is {question!r}, expected one of {', '.join(STUDIES)}")
     asked = import_module(f"kegnet_np.experiments.{question}")
     out = out or Path("studies", question)
-    _show(asked, grid.ask(asked, inputs.load, out, teachers, **_options(jobs, dask, resume)), out)
+    options = inputs.options(jobs, resume, dask)
+    _show(asked, grid.ask(asked, inputs.load, out, teachers, **options), out)
 
 
 def _of_grid(given: Given, protocol: str, seeds: int | None) -> tuple[Given, int]:
     """The settings of a grid, and the seed of its first teacher."""
     given = {"protocol": protocol} | given | ({"students": seeds} if seeds is not None else {})
     return given, s.Every(seed=given.pop("seed", s.Every.seed)).seed
-
-
-def _options(jobs: int, dask: str | None, resume: bool) -> dict[str, Any]:
-    report = {"report": partial(print, file=sys.stderr)} if sys.stderr.isatty() else {}  # as tqdm
-    return {"processes": jobs, "dask": dask, "resume": resume, **report}
 
 
 def _show(question, result: dict, out: Path, *beside: str) -> None:

@@ -1,5 +1,7 @@
 """What commands read: the data, a teacher's own settings, generators, other checkpoints."""
 
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +91,9 @@ def new_file(out: Path) -> None:
     if out.exists():
         raise ValueError(f"--out {out} exists and is not overwritten; choose another name")
     check_place(out)
+
+
+def options(jobs: int | None, resume: bool, dask: str | None = None) -> dict[str, Any]:
+    """Of `jobs.Engine`; it reports where a person looks on, as tqdm does."""
+    report = {"report": partial(print, file=sys.stderr)} if sys.stderr.isatty() else {}
+    return {"processes": jobs or 0, "resume": resume, "dask": dask, **report}
