@@ -551,16 +551,14 @@ for t in teachers:
 gains = [t.grid["taper", begin][2] - t.grid["same rank", begin][2]
          for t in teachers for begin in ("cut", "fitted")]
 assert min(gains) > 0 and np.mean(gains) > (0.02 if PEN else 0)
-change = [t.grid["taper", "fitted"][2] - t.grid["taper", "cut"][2] for t in teachers]
-assert np.mean(change) > -0.01
 
 # %% [markdown]
 # Untrained, the fitted students are nearer to $M$ on noise and right more often on test rows, in
 # every pair. Do not count on that to last: training makes up for much of a bad start. What is left
-# of the lead is in the last column, and it may be nothing: on the mean of the two teachers, all
-# that we assert is that the taper ends no more than a point lower for its fitted start. And
-# whatever the start, the taper ends above the same rank everywhere, on Pendigits by more than two
-# points in the mean. A better start does not widen the first layer.
+# of the lead is in the last column, and it may be nothing, or less: which start ends higher changes
+# with the teacher, and even with the last digits to which a processor rounds, so we assert nothing
+# of it. But whatever the start, the taper ends above the same rank everywhere, on Pendigits by more
+# than two points in the mean. A better start does not widen the first layer.
 #
 # ## Let trials decide
 #
