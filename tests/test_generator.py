@@ -126,3 +126,9 @@ def test_generated_samples_are_the_generators_outputs_for_codes_and_labels(rng):
     y, z = sampling.draw_y(own, 8, 3), sampling.draw_z(own, 8, 2)
     expected = G.predict(generator_input(z, y).reshape(2, 4, 5)).reshape(8, 4)
     assert np.array_equal(x, expected[own.permutation(8)])
+
+
+def test_generators_of_a_range_are_those_members_of_all(teacher):
+    every, some = (extracted(teacher, generators=g)[0] for g in (4, range(1, 3)))
+    assert np.array_equal(every.theta[1:3], some.theta)
+    assert np.array_equal(every.state[1:3], some.state)

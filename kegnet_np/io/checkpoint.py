@@ -156,8 +156,10 @@ def save_training(path, training: Training, name: str) -> None:
 def restore_training(path, training: Training, name: str) -> None:
     """Put what `save_training` wrote for the same name in place of the training's start."""
     arrays, header = load(path, "training")
-    if header["stage"] != name or arrays["kept_theta"].shape != training.kept_theta.shape:
-        raise CheckpointError(f"{path}: belongs to another stage; delete it")
+    alike = training.adam.arrays().keys() <= arrays.keys()
+    alike &= arrays["kept_theta"].shape == training.kept_theta.shape
+    if not alike or header["stage"] != name:
+        raise CheckpointError(f"{path}: belongs to another stage or version; delete it")
     for key in (*ARRAYS, *VALUES):
         setattr(training, key, (arrays | header)[key])
     training.adam = type(training.adam)(training.theta, training.adam.lr)

@@ -8,7 +8,16 @@ from shell import contents
 
 import data_loaders
 from kegnet_np import sampling
-from kegnet_np.experiments import form, frontier, metadata, official, quirks, samples, table
+from kegnet_np.experiments import (
+    form,
+    frontier,
+    metadata,
+    official,
+    pipeline,
+    quirks,
+    samples,
+    table,
+)
 from kegnet_np.experiments.folder import RunError
 from kegnet_np.experiments.grid import settings_of
 from kegnet_np.experiments.jobs import REAL, Engine, Job, in_waves
@@ -190,3 +199,55 @@ def test_a_training_under_way_is_swept_away_when_its_job_is_done(tmp_path):
     checkpoint.save(part, "training", {})
     engine(tmp_path, resume=True).run([job], {})
     assert not part.exists() and engine(tmp_path).path(job).exists()
+
+
+# --- generators, which processes share ------------------------------------------------------------
+
+
+TINY = {"hidden": 8, "teacher_epochs": 1, "teacher_min_epochs": 1, "generators": 5,
+        "generator_epochs": 2, "generator_steps": 3, "generator_batch": 8}
+
+
+def test_generators_of_several_processes_are_those_of_one_to_the_bit(tmp_path):
+    job, made = Job("digits", 1, "extract"), {}
+    for n in (1, 3):  # pieces of two, two and one
+        engine = Engine(tmp_path / str(n), settings_of(TINY), inputs.load, pipeline.work,
+                        processes=n)
+        header = engine.run([job], {})[job]
+        made[n] = [*engine.read(job)[0], header]
+        assert set(contents(tmp_path / str(n))) == {
+            "config.json", "checkpoints", *(f"checkpoints/{j.name}.npz" for j in (
+                job, *job.needs.values()))}
+    for one, three in zip(made[1][:2], made[3][:2], strict=True):
+        assert np.array_equal(one.theta, three.theta) and np.array_equal(one.state, three.state)
+    alone, shared = (made[n][2] | {"seconds": 0} for n in (1, 3))
+    assert shared == alone and len(alone["history"]) == 2 * 5
+
+
+def test_every_piece_has_a_place_of_its_own_for_its_training(tmp_path):
+    job = Job("digits", 1, "extract")
+    engine = Engine(tmp_path, settings_of(TINY), inputs.load, pipeline.work, processes=2)
+    pieces = engine._pieces(job)
+    assert [piece.members for piece in pieces] == [(0, 3), (3, 5)]
+    assert len({engine.part(piece) for piece in (*pieces, job)}) == 3
+    assert all(piece.needs == job.needs for piece in pieces)
+
+
+def test_a_job_begins_as_soon_as_what_it_needs_is_there(tmp_path):
+    began = []
+
+    def recorded(job, settings, data, found, part):
+        began.append(job.what)
+        models = (GENERATOR, DECODER) if job.does == "extract" else (MODEL,)
+        return [Network.random(m, sampling.seeded(1, "")) for m in models], {"seconds": 0.0}
+
+    students = [Job("digits", 1, "distill", "tucker", seen, rank=2)
+                for seen in ("normal", "kegnet", REAL)]
+    Engine(tmp_path, settings_of({"hidden": 8}), inputs.load, recorded).run(students, {})
+    assert began[:2] == ["teacher", "generators"]
+    assert began.index("kegnet") < began.index("normal")  # the longest that can begin is first
+
+
+def test_zero_processes_are_as_many_as_there_are_cores(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    assert Engine(tmp_path, None, None, None, processes=0).processes == 1
