@@ -192,7 +192,10 @@ class Engine:
         todo = sorted(todo, key=lambda job: (job.does != "extract", not job.learnt))
         queue = [piece for job in todo for piece in self._pieces(job)]
         running: dict[Future, Job] = {}
-        with self._pool() as (pool, most):
+        from tqdm import tqdm
+
+        with self._pool() as (pool, most), tqdm(total=len(queue), unit="job",
+                                                disable=None if most > 1 else True) as bar:
             while queue or running:
                 ready = [j for j in queue if all(self.path(n).exists() for n in j.needs.values())]
                 for job in ready[: most - len(running)]:
@@ -201,8 +204,10 @@ class Engine:
                     settings, part = self.settings_of(job), None if self.dask else self.part(job)
                     rows = data[settings.data]
                     running[pool.submit(self.work, job, settings, rows, found, part)] = job
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                bar.set_description(", ".join(dict.fromkeys(j.what for j in running.values())))
+                for future in wait(running, 1, FIRST_COMPLETED).done:  # the bar's clock goes on
                     yield running.pop(future), future.result()
+                    bar.update()
 
     @contextmanager
     def _pool(self) -> Iterator[tuple[Executor, int]]:

@@ -95,5 +95,7 @@ def new_file(out: Path) -> None:
 
 def options(jobs: int | None, resume: bool, dask: str | None = None) -> dict[str, Any]:
     """Of `jobs.Engine`; it reports where a person looks on, as tqdm does."""
-    report = {"report": partial(print, file=sys.stderr)} if sys.stderr.isatty() else {}
+    from tqdm import tqdm
+
+    report = {"report": partial(tqdm.write, file=sys.stderr)} if sys.stderr.isatty() else {}
     return {"processes": jobs or 0, "resume": resume, "dask": dask, **report}
