@@ -12,7 +12,8 @@ from typing import Any
 from .. import __version__
 from ..io.files import write_text
 from . import pipeline
-from .jobs import Engine, Job, Work
+from .engine import Engine, Work
+from .jobs import Job
 from .settings import Settings, make
 from .statistics import interval, paired
 from .text import by_teacher, cell
@@ -37,7 +38,7 @@ def settings_of(given: Mapping[str, Any], variants: Variants | None = None) -> C
 
 def do(question: str, jobs: list[Job], given: Mapping[str, Any], load: Callable, out, *,
        variants: Variants | None = None, work: Work = pipeline.work, **options) -> dict:
-    """Do what of the jobs is not done yet, and return what ``table.json`` holds: see `jobs.Engine`.
+    """Do what of the jobs is not done yet; what ``table.json`` then holds. See `engine.Engine`.
 
     question : the module of this folder that asks and renders. given : settings of all jobs.
     """

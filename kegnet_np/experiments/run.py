@@ -13,8 +13,9 @@ from ..generator import generated
 from ..io.files import write_text
 from ..models import MLP
 from . import pipeline
+from .engine import Engine
 from .grid import versions
-from .jobs import REAL, Engine, Job
+from .jobs import REAL, Job
 from .settings import Settings, changes
 from .statistics import interval
 from .text import cell, to_text
@@ -56,7 +57,7 @@ def jobs_of(settings: Settings) -> list[Job]:
 def run(settings: Settings, load: Callable, out, *, figures: bool = True, **options) -> dict:
     """Do the whole job and return what `result.json` holds.
 
-    load, out, options : see `jobs.Engine`; after the teacher, data are used only for the ceiling
+    load, out, options : see `engine.Engine`; after the teacher, data are used only for the ceiling
         "real", for the scores and for selection "real-validation".
     figures : draw them too.
     """

@@ -94,7 +94,7 @@ def new_file(out: Path) -> None:
 
 
 def options(jobs: int | None, resume: bool, dask: str | None = None) -> dict[str, Any]:
-    """Of `jobs.Engine`; it reports where a person looks on, as tqdm does."""
+    """Of `engine.Engine`; it reports where a person looks on, as tqdm does."""
     from tqdm import tqdm
 
     report = {"report": partial(tqdm.write, file=sys.stderr)} if sys.stderr.isatty() else {}

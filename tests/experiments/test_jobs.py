@@ -1,5 +1,6 @@
 """The engine: what is needed comes first, and how jobs are run changes nothing of the results."""
 
+import os
 import pickle
 
 import numpy as np
@@ -18,9 +19,10 @@ from kegnet_np.experiments import (
     samples,
     table,
 )
+from kegnet_np.experiments.engine import Engine
 from kegnet_np.experiments.folder import RunError
 from kegnet_np.experiments.grid import settings_of
-from kegnet_np.experiments.jobs import REAL, Engine, Job, in_waves
+from kegnet_np.experiments.jobs import REAL, Job, in_waves
 from kegnet_np.experiments.run import jobs_of as jobs_of_a_run
 from kegnet_np.experiments.run import short
 from kegnet_np.experiments.settings import make
@@ -251,3 +253,13 @@ def test_a_job_begins_as_soon_as_what_it_needs_is_there(tmp_path):
 def test_zero_processes_are_as_many_as_there_are_cores(tmp_path, monkeypatch):
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     assert Engine(tmp_path, None, None, None, processes=0).processes == 1
+
+
+def killed(job, *rest):
+    os._exit(1)
+
+
+def test_a_process_that_is_killed_is_one_line_and_says_how_to_go_on(tmp_path):
+    with pytest.raises(RunError, match="a process was killed, .* go on with --resume and fewer"):
+        Engine(tmp_path, settings_of({}), inputs.load, killed, processes=2).run(jobs()[:1], {})
+    assert set(contents(tmp_path)) <= {"config.json", "checkpoints"}

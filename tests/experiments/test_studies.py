@@ -11,7 +11,8 @@ from kegnet_np import sampling, student
 from kegnet_np.beyond import metadata as described
 from kegnet_np.beyond import ranks
 from kegnet_np.experiments import form, grid, metadata, official, quirks, samples, text
-from kegnet_np.experiments.jobs import Engine, Job
+from kegnet_np.experiments.engine import Engine
+from kegnet_np.experiments.jobs import Job
 from kegnet_np.experiments.protocols import PROTOCOLS
 from kegnet_np.experiments.settings import Distill
 from kegnet_np.interface import inputs
