@@ -34,3 +34,13 @@ def test_wrong_arrays_are_refused_by_name():
         layout.pack({"b": np.zeros((2, 3))})
     with pytest.raises(ValueError, match=r"arrays\['a'\] has shape \(3, 2\), expected \(2, 3\)"):
         layout.pack({"a": np.zeros((3, 2))})
+
+
+def test_views_are_a_mapping_that_cannot_be_assigned_to():
+    layout = Layout({"a": (1, 2), "b": (2, 1)})
+    p = layout.views(np.arange(4.0))
+    assert list(p) == ["a", "b"] and len(p) == 2 and p.layout is layout
+    p["a"][...] = 9  # a view of theta
+    assert p.theta.tolist() == [9, 9, 2, 3]
+    with pytest.raises(TypeError):
+        p["a"] = np.zeros((1, 2))  # it would not reach theta
