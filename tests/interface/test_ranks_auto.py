@@ -6,7 +6,7 @@ import pytest
 from shell import accepted, refused
 
 from kegnet_np.beyond import ranks
-from kegnet_np.experiments import jobs
+from kegnet_np.experiments import engine
 from kegnet_np.io.checkpoint import load_network
 
 
@@ -80,7 +80,7 @@ def test_a_size_that_no_rank_reaches_is_refused_before_anything_is_trained(finis
 
 
 def test_dask_without_its_package_is_one_line_and_makes_no_folder(finished, tmp_path, monkeypatch):
-    monkeypatch.setattr(jobs, "find_spec", lambda name: None)
+    monkeypatch.setattr(engine, "find_spec", lambda name: None)
     words = "--dask needs Dask's scheduler: pip install 'kegnet_np[cluster]'"
     table = ["table", "--config", finished.settings, "--datasets", finished.table]
     dask = ["--dask", "tcp://127.0.0.1:1", "--out", tmp_path / "t"]
