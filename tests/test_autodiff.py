@@ -132,3 +132,20 @@ def test_a_loss_may_compare_traced_values_as_autograd_allows():
 
     _, gradient, _ = value_and_grad(loss, layout)(theta)
     close(gradient, 2 * np.maximum(theta, 0) + np.where(theta > 0, 1, np.exp(theta)), 1e-12)
+
+
+@pytest.mark.parametrize("lead", [(), (2,)])
+def test_a_network_used_twice_and_by_name_and_one_not_at_all_get_their_gradients(lead, rng):
+    model, unused = MLP(3, 2, (4, 4), dropout=0.0), Layout({"a": (1, 3)})
+    x, x_S = rng.standard_normal((5, 3)), rng.standard_normal((*lead, 5, 3))
+    y = np.broadcast_to(np.eye(2)[[0, 1, 1, 0, 1]], (*lead, 5, 2))
+
+    def loss(p, q):
+        first, second = (model.apply(p, None, rows)[0] for rows in (x, x_S))
+        square = anp.sum(anp.sum(p["W0"] ** 2, axis=-1), axis=-1)
+        return losses.cross_entropy(first, y) + 2 * losses.kl(second, y) + 0.1 * square, None
+
+    layouts = [model.layout, unused]
+    theta = rng.standard_normal((*lead, model.layout.size + 3))
+    gradient = check_every_parameter(loss, theta, layouts, ())
+    assert not gradient[..., -3:].any() and gradient[..., :-3].any()
