@@ -6,7 +6,7 @@ An *operation* is a NumPy function with a hand-derived VJP (vector-Jacobian prod
 First order only.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,15 +114,18 @@ def value_and_grad(loss: Callable, *layouts: Layout) -> Callable:
     node, and those of its views that a loss takes by name: no node, and no gradient of length P,
     for any other parameter array.
     """
-    held: list = [None, []]  # a vector, as the optimiser changes it in place, and its views
+    held: tuple = (None, [])  # a vector, as the optimiser changes it in place, and its views
 
     def evaluate(theta, *args):
-        if held[0] is not theta:
+        nonlocal held
+        vector, views = held  # one assignment: another thread may put its own there
+        if vector is not theta:
             parts = zip(layouts, split(theta, layouts), strict=True)
-            held[:] = theta, [layout.views(part) for layout, part in parts]
+            views = [layout.views(part) for layout, part in parts]
+            held = theta, views
         tape: list[_Node] = []
         with trace_stack.new_trace() as trace:
-            leaves = [Leaves(views, trace, tape) for views in held[1]]
+            leaves = [Leaves(of_one, trace, tape) for of_one in views]
             end, aux = loss(*leaves, *args)
         _refuse_boxes(aux)
         if isbox(end):
@@ -155,7 +158,9 @@ class Leaves(Views):
     def gradient(self) -> np.ndarray:
         """What has arrived at the leaves, like theta."""
         whole = self.theta._node.outgrad
-        gradient = np.zeros_like(self.views.theta) if whole is None else whole[0]
+        gradient = np.zeros_like(self.views.theta)
+        if whole is not None:
+            gradient[...] = whole[0]
         parts = self.layout.views(gradient) if self.arrays else {}
         for name, box in self.arrays.items():
             if box._node.outgrad is not None:
@@ -196,7 +201,7 @@ def _reverse(tape, end, g):
 def _refuse_boxes(aux):
     if isbox(aux):
         raise TypeError("aux holds a traced value: take autograd.tracer's getval of it")
-    if isinstance(aux, dict):
+    if isinstance(aux, Mapping):
         aux = aux.values()
     elif not isinstance(aux, (list, tuple)):
         return

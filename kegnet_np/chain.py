@@ -27,7 +27,7 @@ def apply(layers: Sequence[Layer], p: Mapping, x):
     """
     if isinstance(p, Leaves):
         return chain(x, p.theta, p.views, layers)
-    if isinstance(p, Views) and isbox(x):
+    if isinstance(p, Views) and isbox(x) and not isbox(p.theta):
         return chain(x, None, p, layers)
     for f, names, constants in layers:
         x = f(x, *(p[name] for name in names), *constants)
@@ -42,7 +42,7 @@ def _chain_reference(x, theta, p, layers):
 
 
 def _chain_vjp(need, g, kept, x, theta, p, layers):
-    gradient = {}
+    gradient: dict[str, np.ndarray] = {}
     for i in reversed(range(len(layers))):
         (f, names, _), (args, of_f) = layers[i], kept[i]
         first = 1 if i == 0 and 0 not in need else 0
@@ -50,10 +50,14 @@ def _chain_vjp(need, g, kept, x, theta, p, layers):
         pulls = REGISTRY[f.__name__].vjp(wanted, g, of_f, *args)
         if 1 in need:
             for k, name in enumerate(names, 1):
-                gradient[name] = shared(pulls[k], args[k])
+                pull = shared(pulls[k], args[k], f.__name__, k)
+                gradient[name] = gradient[name] + pull if name in gradient else pull
         if 0 in wanted:
-            g = pulls[0]
-    flat = [gradient[name].reshape(*theta.shape[:-1], -1) for name in p.layout.entries if gradient]
+            g = shared(pulls[0], args[0])
+    flat = []
+    for name, a in p.arrays.items() if 1 in need else ():
+        pull = gradient[name] if name in gradient else np.zeros(a.shape, theta.dtype)
+        flat.append(pull.reshape(*theta.shape[:-1], -1))
     return g, np.concatenate(flat, axis=-1) if flat else None, None, None
 
 
@@ -69,6 +73,6 @@ def chain(x, theta, p, layers):
         args = [x, *(p[name] for name in names), *constants]
         x, of_f = REGISTRY[f.__name__].forward(*args)
         if theta is None:
-            args[0] = None
+            args[0] = np.broadcast_to(args[0].dtype.type(0), args[0].shape)
         kept.append((args, of_f))
     return x, kept

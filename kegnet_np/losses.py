@@ -34,7 +34,7 @@ def _total(a):
 
 def _row_mean(a, b):
     """mean_b Σ_k a_bk b_bk, (..., B, K) twice -> (...)."""
-    return np.einsum("...bk,...bk->...", a, b) / a.dtype.type(a.shape[-2])
+    return np.einsum("...bk,...bk->...", a, b) / a.shape[-2]
 
 
 def _alike(name, found, expected):

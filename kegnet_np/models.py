@@ -219,13 +219,12 @@ class NormalisedMLP:
 
     def _updated(self, state, moments, B):
         """The running statistics after a batch: s ← s + momentum (batch − s)."""
-        batch = moments.copy()  # the gradient still needs the biased variance in `moments`
-        for norm in self.state_layout.views(batch).values():
+        for norm in self.state_layout.views(moments).values():
             norm[..., 1, :, :] *= B / (B - 1)
-        batch -= state
-        batch *= self.momentum
-        batch += state
-        return batch
+        moments -= state
+        moments *= self.momentum
+        moments += state
+        return moments
 
 
 def check_ranks(ranks: Sequence[int], width: int, layers: int) -> None:

@@ -27,7 +27,8 @@ EPS = 1e-5  # added to the variance in batch-norm
 
 def _matmul(a, b):
     """a b; where the inner dimension is 1, matmul calls no BLAS: einsum is four times faster."""
-    return np.einsum("...ij,...jk->...ik", a, b) if a.shape[-1] == 1 else np.matmul(a, b)
+    alone = a.shape[-1] == b.shape[-2] == 1
+    return np.einsum("...ij,...jk->...ik", a, b) if alone else np.matmul(a, b)
 
 
 def _rows(a):

@@ -212,6 +212,8 @@ def classifier_epoch(model: MLP, loss: Callable, batches: Batches) -> Epoch:
         pieces = [slice(i, i + PIECE) for i in range(0, len(theta), PIECE)]
         thetas = [theta[piece] for piece in pieces]
         for x, target in batches(training):
+            if len(x) != len(theta):
+                raise ValueError(f"batches gave x {x.shape}, expected ({len(theta)}, B, D)")
             values, gradients = [], []
             for piece, theta_s in zip(pieces, thetas, strict=True):
                 masks = None

@@ -149,3 +149,27 @@ def test_a_network_used_twice_and_by_name_and_one_not_at_all_get_their_gradients
     theta = rng.standard_normal((*lead, model.layout.size + 3))
     gradient = check_every_parameter(loss, theta, layouts, ())
     assert not gradient[..., -3:].any() and gradient[..., :-3].any()
+
+
+def test_a_vector_that_changed_in_place_has_the_gradient_of_what_it_is_now(rng):
+    model, x, y = MLP(3, 2, (4,), dropout=0.0), rng.standard_normal((5, 3)), np.eye(2)[[0, 1] * 2]
+    f = value_and_grad(
+        lambda p: (losses.cross_entropy(model.apply(p, None, x[:4])[0], y), None), model.layout
+    )
+    theta = rng.standard_normal(model.layout.size)
+    f(theta)
+    theta *= 3
+    assert np.array_equal(f(theta)[1], f(theta.copy())[1])
+
+
+def test_stacked_masks_on_shared_rows_and_weights_pull_on_what_is_shared(rng):
+    model = MLP(3, 2, (4, 4), dropout=0.5)
+    x, y = rng.standard_normal((5, 3)), np.broadcast_to(np.eye(2)[[0, 1, 1, 0, 1]], (2, 5, 2))
+    masks = [(rng.random((2, 5, 4)) > 0.3) / 0.7 for _ in range(2)]
+
+    def loss(p):
+        logits = model.apply(p, None, x, train=True, masks=masks)[0]
+        return anp.sum(losses.cross_entropy(logits, y)), None
+
+    theta = rng.standard_normal(model.layout.size)
+    check_every_parameter(loss, theta, [model.layout], ())

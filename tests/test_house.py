@@ -59,7 +59,7 @@ def test_the_data_loaders_load_nothing_of_the_package():
 def test_the_core_can_be_read_in_one_sitting():
     core = {path.name: lines(path) for path in PACKAGE.glob("*.py")}
     assert {f"{name}.py" for name in CORE} <= set(core)
-    assert sum(core.values()) <= 1960, core
+    assert sum(core.values()) <= 1980, core
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -53,12 +53,14 @@ def arguments(name, rng, x_lead=(), p_lead=(), activation=None):
 def network(x, draw, lead):
     """Arguments of `chain`: every kind of layer, parameters that lie in another order."""
     layout = Layout({"b": (1, H), "U": (H, R), "W": (D, H), "core": (R, R), "V": (R, H),
-                     "c": (1, H), "gamma": (1, H), "beta": (1, H)})  # fmt: skip
+                     "c": (1, H), "gamma": (1, H), "beta": (1, H),
+                     "of no layer": (1, 1)})  # fmt: skip
     layers = [
         (ops.dense, ("W", "b"), (tanh,)),
         (ops.batch_norm, ("gamma", "beta"), ()),
         (ops.dropout, (), (draw((), B, H) > -0.5,)),
         (ops.tucker_dense, ("U", "core", "V", "c"), (elu,)),
+        (ops.tucker_dense, ("U", "core", "V", "c"), (tanh,)),  # the same parameters again
     ]
     theta = draw(lead, layout.size)
     return x, theta, layout.views(theta), layers
@@ -424,3 +426,16 @@ def test_a_target_of_another_shape_is_refused_and_not_broadcast(loss):
         loss(np.ones((4, 3)), np.ones((1, 3)))
     with pytest.raises(ValueError, match=r"z has \(5, 2\) as its last two axes, expected \(4, 2\)"):
         losses.diversity(np.ones((4, 3)), np.ones((5, 2)))
+
+
+def test_an_inner_dimension_of_one_does_not_broadcast_against_another():
+    with pytest.raises(ValueError, match="matmul"):
+        ops.dense(np.ones((4, 1)), np.ones((3, 5)), np.zeros((1, 5)))
+
+
+def test_a_loss_divides_by_the_rows_whatever_the_type_of_its_target(rng):
+    a, labels = rng.standard_normal((300, 3)), rng.integers(3, size=300)
+    expected = losses.cross_entropy(a, np.eye(3)[labels])
+    for dtype in (bool, np.uint8, np.int64, np.float16):
+        y = np.eye(3, dtype=dtype)[labels]
+        assert losses.cross_entropy(a, y) == pytest.approx(expected, rel=1e-12)

@@ -192,3 +192,29 @@ def test_a_member_ends_as_if_it_had_trained_alone():
         fit(alone, run_epoch, score)
         assert alone.kept_epoch[0] == together.kept_epoch[s]
         assert alone.kept_theta[0] == pytest.approx(together.kept_theta[s], abs=1e-5)
+
+
+@pytest.mark.parametrize("piece", [1, 2, 16])
+def test_members_stepped_in_pieces_are_those_of_the_whole_stack(piece, monkeypatch, rng):
+    model, rngs = MLP(4, 3, (6,), dropout=0.3), sampling.seeded(0, "pieces", 5)
+    start = Network.random(model, rngs)
+    x, y = rng.standard_normal((5, 32, 4)).astype(np.float32), np.eye(3, dtype=np.float32)
+    target, made = y[rng.integers(3, size=(5, 32))], []
+    for size in (5, piece):
+        monkeypatch.setattr(train, "PIECE", size)
+        own = sampling.seeded(1, "pieces", 5)
+        training = train.Training(start.theta, start.state, own, Schedule(1e-2, 8, 2))
+        epoch = train.classifier_epoch(
+            model, losses.cross_entropy, train.pool_batches(x, target, 8))
+        made.append((train.fit(training, epoch).kept_theta, training.history))
+    assert np.array_equal(made[0][0], made[1][0]) and made[0][1] == made[1][1]
+
+
+def test_batches_without_an_axis_of_members_are_refused():
+    model = MLP(2, 2, (3,), dropout=0.0)
+    start = Network.random(model, sampling.seeded(0, ""))
+    rows = np.zeros((8, 2), np.float32)
+    epoch = train.classifier_epoch(model, losses.kl, lambda t: iter([(rows, rows)]))
+    training = train.Training(start.theta, start.state, sampling.seeded(0, ""), Schedule(1, 8, 1))
+    with pytest.raises(ValueError, match=r"batches gave x \(8, 2\), expected \(1, B, D\)"):
+        train.fit(training, epoch)

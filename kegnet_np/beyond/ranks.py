@@ -158,7 +158,7 @@ def smallest(teacher: Network, agreement: float, sampler: Sampler, seed: int = 0
 def _try(teacher, ranks, x, target, steps, rng) -> Trial:
     start = fit_layers(teacher, ranks, x[-FITTED:])
     student = replace(start.model, dropout=0.0)
-    seen = [a[HELD_OUT:][: steps * BATCH].reshape(EPOCHS, -1, BATCH, a.shape[-1])
+    seen = [a[HELD_OUT:][: steps * BATCH].reshape(EPOCHS, -1, 1, BATCH, a.shape[-1])
             for a in (x, target)]  # each sample once
     run_epoch = train.classifier_epoch(
         student, losses.kl, lambda t: zip(*(a[t.epoch] for a in seen), strict=True))

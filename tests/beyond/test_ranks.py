@@ -93,3 +93,19 @@ def test_the_smallest_student_that_agrees_is_found_by_bisection(teacher, monkeyp
     assert found.n_params == int(teacher.size / 2) and len(asked) <= 3
     with pytest.raises(ValueError, match="agreement is 0.9, but no student"):
         ranks.smallest(teacher, 0.9, sampling.normal(6))
+
+
+def test_a_trial_learns_from_every_row_of_its_batches(monkeypatch):
+    seen, epoch_of = [], train.classifier_epoch
+
+    def spied(model, loss, batches):
+        def counted(logits, target):
+            seen.append(target.shape)
+            return loss(logits, target)
+
+        return epoch_of(model, counted, batches)
+
+    monkeypatch.setattr(train, "classifier_epoch", spied)
+    teacher = Network.random(MLP(4, 3, (8, 8)), np.random.default_rng(0))
+    trials = ranks.allocate(teacher, 120, sampling.normal(4)).trials
+    assert set(seen) == {(1, ranks.BATCH, 3)} and len(seen) == sum(t.steps for t in trials)
