@@ -290,8 +290,10 @@ def _read_files(name: str, data_dir: Pathish | None) -> list[bytes]:
     except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         cause = str(error).split("Caused by ")[-1]  # the end of requests' long story
         raise DataError(f"{name} from {url}: no usable download, {cause}; {remedy}") from None
-    with suppress(OSError):  # a cache without the file, or with half of it, costs a download
+    with suppress(OSError):  # a cache that cannot be written only costs another download
         folder.mkdir(parents=True, exist_ok=True)
         for file, content in raw.items():
-            (folder / file).write_bytes(content)
+            part = folder / f"{file}.{os.getpid()}.part"
+            part.write_bytes(content)
+            os.replace(part, folder / file)  # atomic: a reader never sees half a file
     return contents

@@ -65,7 +65,8 @@ def _chain_vjp(need, g, kept, x, theta, p, layers):
 def chain(x, theta, p, layers):
     """y of the layers for x (..., B, D) and theta (..., P), of which p are the views.
 
-    Without theta the network is frozen: no gradient but that of x, and no layer's input is kept.
+    Without theta the network is frozen: no gradient but that of x, and of a layer's input only the
+    shape is kept.
     """
     p = p if theta is None or theta is p.theta else p.layout.views(theta)
     kept = []

@@ -5,7 +5,7 @@ flat p(x) and y, z independent given x, that is argmax_x [log p(y | x) + log p(z
 M plays the first, a decoder D the second, and G is trained to give the x (Yoo et al., 2019).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from autograd.tracer import getval
@@ -39,7 +39,7 @@ def decoder(features: int, latent: int, hidden: int = 120) -> NormalisedMLP:
 
 
 def extraction_loss(
-    G: NormalisedMLP, D: NormalisedMLP, M: MLP, p_M: dict, alpha: float = 1.0, beta: float = 0.0
+    G: NormalisedMLP, D: NormalisedMLP, M: MLP, p_M: Mapping, alpha: float = 1.0, beta: float = 0.0
 ) -> Callable:
     """l = l_cls + α l_dec + β l_div (Yoo et al., 2019) as a loss for `value_and_grad`.
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .params import Views
+
 
 @dataclass(frozen=True, eq=False)
 class Network:
@@ -46,7 +48,7 @@ class Network:
         return self.model.layout.size
 
     @cached_property
-    def p(self) -> dict[str, np.ndarray]:
+    def p(self) -> Views:
         """The named views of theta."""
         return self.model.layout.views(self.theta)
 

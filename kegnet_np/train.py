@@ -150,7 +150,7 @@ def hold_heap() -> None:
 
     malloc hands large blocks back to the system when they are freed, and every step asks for them
     anew. Here it is told to keep blocks of up to 32 MiB, the most that it keeps, and a gigabyte of
-    them in all. Elsewhere than on glibc it does nothing.
+    them in all, for as long as the process lives. Elsewhere than on glibc it does nothing.
     """
     with suppress(AttributeError, OSError, TypeError):  # no mallopt there
         mallopt = ctypes.CDLL(None).mallopt

@@ -64,9 +64,9 @@ class Engine:
         asked = {settings.data: settings for settings in map(self.settings_of, every)}
         data = {key: self.load(settings) for key, settings in asked.items()}
         rows = [data_loaders.checksum(d) for d in data.values()]
-        todo = [job for job in every if not self.path(job).exists()]
-        made: dict[Job, dict[Job, Made]] = {job: {} for job in todo}  # by piece of a job
         with opened(self.out, identity | {"rows": rows}, self.resume):
+            todo = [job for job in every if not self.path(job).exists()]
+            made: dict[Job, dict[Job, Made]] = {job: {} for job in todo}  # by piece of a job
             for piece, result in self._results(todo, data):
                 job = replace(piece, members=())
                 made[job][piece] = result
@@ -108,11 +108,11 @@ class Engine:
     def _results(self, todo: list[Job], data: dict) -> Iterator[tuple[Job, Made]]:
         """Pieces of jobs and what they made, as they come: each is begun when all that it needs is
         there, the longest first."""
+        from tqdm import tqdm
+
         todo = sorted(todo, key=lambda job: (job.does != "extract", not job.learnt))
         queue = [piece for job in todo for piece in self._pieces(job)]
         running: dict[Future, Job] = {}
-        from tqdm import tqdm
-
         with self._pool() as (pool, most), tqdm(total=len(queue), unit="job",
                                                 disable=None if most > 1 else True) as bar:
             while queue or running:

@@ -30,7 +30,7 @@ EVERYTHING = (s.Every, s.Data, s.Teach, s.Extract, s.Compress, s.Distill)
 
 
 def run(given: Annotated[Given, *EVERYTHING],
-        out: Path | None = None, jobs: int | None = None, resume: bool = False) -> None:
+        out: Path | None = None, jobs: int = 0, resume: bool = False) -> None:
     """the whole job, from the data to the table
 
     out : run folder (default: runs/NAME)

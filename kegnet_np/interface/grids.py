@@ -21,7 +21,7 @@ STUDIES = ("form", "metadata", "official", "quirks", "samples")
 
 def table(given: Annotated[Given, *EVERYTHING, "but", *BY_JOBS],
           datasets: str = "shuttle,pendigits,letter", ranks: tuple[int, ...] | None = None,
-          teachers: int = 1, seeds: int | None = None, jobs: int | None = None,
+          teachers: int = 1, seeds: int | None = None, jobs: int = 0,
           dask: str | None = None, out: Path | None = None, resume: bool = False) -> None:
     """the paper's table: data sets, approaches, teachers and students as a grid
 
@@ -42,7 +42,7 @@ def table(given: Annotated[Given, *EVERYTHING, "but", *BY_JOBS],
 def frontier(given: Annotated[Given, *EVERYTHING, "but", *CHOSEN],
              datasets: str = "shuttle,pendigits,letter", compressions: str = "2,4,8,12,16,24,40",
              samplers: str = "normal,kegnet,normal+noised", teachers: int = 1,
-             seeds: int | None = None, jobs: int | None = None, dask: str | None = None,
+             seeds: int | None = None, jobs: int = 0, dask: str | None = None,
              out: Path | None = None, resume: bool = False) -> None:
     """accuracy against parameters, by sampler, with ranks chosen without data
 
@@ -80,7 +80,7 @@ def _sizes(given: list[str], datasets: list[str]) -> dict[str, list[float]]:
     return sizes
 
 
-def study(question: str, /, teachers: int = 3, jobs: int | None = None, dask: str | None = None,
+def study(question: str, /, teachers: int = 3, jobs: int = 0, dask: str | None = None,
           out: Path | None = None, resume: bool = False) -> None:
     """a question put to the method: form, metadata, official, quirks or samples
 

@@ -93,9 +93,9 @@ def new_file(out: Path) -> None:
     check_place(out)
 
 
-def options(jobs: int | None, resume: bool, dask: str | None = None) -> dict[str, Any]:
+def options(jobs: int, resume: bool, dask: str | None = None) -> dict[str, Any]:
     """Of `engine.Engine`; it reports where a person looks on, as tqdm does."""
     from tqdm import tqdm
 
     report = {"report": partial(tqdm.write, file=sys.stderr)} if sys.stderr.isatty() else {}
-    return {"processes": jobs or 0, "resume": resume, "dask": dask, **report}
+    return {"processes": jobs, "resume": resume, "dask": dask, **report}
