@@ -9,7 +9,7 @@ class Adam:
     Parameters
     ----------
     theta : array (..., P), only its shape and type are used.
-    lr : float > 0, the step size α.
+    lr : float > 0, the step size α; an array (S, 1) may take its place, of one for each network.
     betas : the decay rates β₁, β₂ of the two moments. eps : added to the root.
 
     Attributes
@@ -39,7 +39,7 @@ class Adam:
         np.sqrt(v, out=a)  # α m̂ / (√v̂ + ε) = (α of_m / root) m / (√v + ε / root)
         a += self.eps / root
         np.divide(m, a, out=a)
-        a *= self.lr * of_m / root
+        a *= np.asarray(self.lr * of_m / root, a.dtype)
         theta -= a
 
     def arrays(self) -> dict[str, np.ndarray]:

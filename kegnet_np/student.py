@@ -14,8 +14,8 @@ ON_GENERATED = replace(SCHEDULE, epochs=400)  # ... on a pool of 6,400 samples o
 
 def distill(
     teacher: Network, start: Network, samples: sampling.Sampler | np.ndarray, *,
-    students: int = 5, pool: int = 6400, fresh: bool = False, shuffle: bool = True,
-    dropout: bool = True, held_out: int | np.ndarray | None = 2000,
+    students: int = 5, pool: int = 6400, fresh: bool = False, shared: bool = False,
+    shuffle: bool = True, dropout: bool = True, held_out: int | np.ndarray | None = 2000,
     validation: Rows | None = None, schedule: Schedule = SCHEDULE,
     seed: int = 2019, purpose: str = "student", hook: Hook | None = None,
 ) -> tuple[Network, Training]:
@@ -28,6 +28,7 @@ def distill(
         (N, D), the pool of all.
     students : how many, if ``start`` is one network.
     pool : samples in a pool, that is in an epoch. fresh : new ones at every step instead.
+    shared : all students see the same pool, or fresh samples; the teacher answers once for all.
     shuffle : each student goes through its pool in an order of its own.
     dropout : the students have the dropout of their model.
     held_out : how many samples, or which rows, score an epoch by agreement with the teacher.
@@ -56,7 +57,7 @@ def distill(
     def answers(x):
         return losses.softmax(teacher.predict(x))
 
-    batches = _batches(samples, answers, rngs, pool, fresh, shuffle, schedule.batch)
+    batches = _batches(samples, answers, rngs, pool, fresh, shared, shuffle, schedule.batch)
     if validation is not None:
         judges = train.check_rows("validation", validation, model.features)
     elif held_out is not None:
@@ -73,12 +74,13 @@ def distill(
     return Network(model, done.kept_theta, done.kept_state), done
 
 
-def _batches(samples, answers, rngs, pool, fresh, shuffle, batch) -> train.Batches:
+def _batches(samples, answers, rngs, pool, fresh, shared, shuffle, batch) -> train.Batches:
     """What the students see: a pool of their own, rows that all share, or fresh samples."""
     if fresh:
         sampler = samples if callable(samples) else sampling.rows_of(samples)
-        return train.fresh_batches(sampler, answers, batch, -(-pool // batch))
+        return train.fresh_batches(sampler, answers, batch, -(-pool // batch), shared)
     x = samples
     if callable(samples):
-        x = sampling.stacked(lambda rng: samples(rng, pool), rngs)  # (S, N, D)
+        x = sampling.stacked(lambda rng: samples(rng, pool), rngs[:1] if shared else rngs)
+        x = x[0] if shared else x  # (N, D), or (S, N, D)
     return train.pool_batches(x, answers(x), batch, shuffle)

@@ -185,14 +185,20 @@ def pool_batches(x: np.ndarray, target: np.ndarray, batch: int, shuffle: bool = 
 
 
 def fresh_batches(
-    sampler: sampling.Sampler, target_of: Callable, batch: int, steps: int
+    sampler: sampling.Sampler, target_of: Callable, batch: int, steps: int, shared: bool = False
 ) -> Batches:
-    """Every member draws its own new samples at every step; no sample is seen twice."""
+    """Every member draws its own new samples at every step; no sample is seen twice.
+
+    With ``shared`` the first draws for all, and the target is found once for all of them.
+    """
 
     def batches(training):
+        A = len(training.rngs)
         for _ in range(steps):
-            x = sampling.stacked(lambda rng: sampler(rng, batch), training.rngs)  # (A, B, D)
-            yield x, target_of(x)
+            rngs = training.rngs[:1] if shared else training.rngs
+            x = sampling.stacked(lambda rng: sampler(rng, batch), rngs)
+            seen = x, target_of(x)
+            yield tuple(np.broadcast_to(a, (A, *a.shape[1:])) for a in seen)  # (A, B, D), (A, B, K)
 
     return batches
 

@@ -43,8 +43,8 @@ def test_a_verb_loads_the_core_alone(verb):
     assert not FOREIGN & {name.partition(".")[0] for name in loaded}
 
 
-@pytest.mark.parametrize("name", ["beyond.ranks", "beyond.metadata", "probes.samples",
-                                  "io.checkpoint"])
+@pytest.mark.parametrize("name", ["beyond.ranks", "beyond.recipe", "beyond.metadata",
+                                  "probes.samples", "io.checkpoint"])
 def test_a_folder_of_the_core_loads_itself_and_the_core_alone(name):
     folder = name.partition(".")[0]
     ours = [n.split(".")[1] for n in loaded_by(f"kegnet_np.{name}") if n.startswith("kegnet_np.")]
@@ -59,7 +59,7 @@ def test_the_data_loaders_load_nothing_of_the_package():
 def test_the_core_can_be_read_in_one_sitting():
     core = {path.name: lines(path) for path in PACKAGE.glob("*.py")}
     assert {f"{name}.py" for name in CORE} <= set(core)
-    assert sum(core.values()) <= 1980, core
+    assert sum(core.values()) <= 1990, core
 
 
 @pytest.mark.parametrize("name", FILES)

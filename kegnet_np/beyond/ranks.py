@@ -14,28 +14,19 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .. import losses, metrics, sampling, train
+from .. import losses, sampling
 from ..models import MLP
 from ..network import Network
 from ..sampling import Sampler
 from .start import fit_layers
+from .trials import EPOCHS, Candidate, Round, Trial, halving
 
 FIRSTS, HIGHEST = 5, 1.5  # starts of a taper: so many from the uniform rank up to 1.5 D
 FLOORS = (1.0, 0.85, 0.7, 0.55, 0.4)  # where it ends, as a multiple of the uniform rank
 ROUNDS = ((1.0, 256), (0.25, 1024))  # share of the candidates that is tried, for how many steps
-BATCH, EPOCHS, LR = 64, 8, 1e-3  # of a trial; the learning rate falls along a cosine
+BATCH, LR = 64, 1e-3  # of a trial
 COMPRESSIONS = (40, 28, 20, 14, 10, 8, 6, 4, 3, 2)  # that `smallest` looks through
 FITTED, HELD_OUT = 4096, 2000  # samples for the closed-form start and for the score
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A candidate after some steps of distillation, beside the teacher on held-out samples."""
-
-    ranks: tuple[int, ...]
-    steps: int
-    kl: float  # the divergence from the teacher
-    agreement: float  # share of equal answers
 
 
 @dataclass(frozen=True)
@@ -68,12 +59,14 @@ def largest_rank(model: MLP, budget: int) -> int:
 
 
 def smaller_mlp(model: MLP, budget: int, depth: int = 3) -> MLP:
-    """The plain rival of a compressed student: an ordinary, narrower MLP within the budget."""
+    """A plain student: an ordinary, narrower MLP within the budget, as wide as it allows."""
     rivals = [replace(model, widths=(h,) * depth, ranks=None)
-              for h in range(1, 4 * max(model.widths))]
+              for h in range(1, 4 * max(model.widths, default=1))]
     fits = [rival for rival in rivals if rival.layout.size <= budget]
     if not fits:
-        raise ValueError(f"budget is {budget:,} parameters, expected at least those of width 1")
+        least = rivals[0].layout.size
+        raise ValueError(f"budget is {budget:,} parameters, expected at least {least:,}: width 1 "
+                         f"in {depth} hidden layers")
     return fits[-1]
 
 
@@ -122,19 +115,22 @@ def allocate(teacher: Network, budget: int, sampler: Sampler, seed: int = 0) -> 
     The one whose answers to held-out samples are nearest to the teacher's, by KL divergence, wins:
     that compares students that see the same samples, never samplers. seed : of the samples.
     """
-    start = time.monotonic()
+    began = time.monotonic()
     (rng,) = sampling.seeded(seed, "ranks")
     x = sampler(rng, HELD_OUT + BATCH * max(steps for _, steps in ROUNDS))
     target = losses.softmax(teacher.predict(x))
-    candidates = tapers(teacher.model, budget)
-    trials: list[Trial] = []
-    for share, steps in ROUNDS:
-        candidates = candidates[: max(1, round(share * len(candidates)))]
-        tried = [_try(teacher, c, x, target, steps, rng) for c in candidates]
-        trials += tried
-        candidates = [t.ranks for t in sorted(tried, key=lambda t: t.kl)]
-    best, seconds = candidates[0], time.monotonic() - start
-    return Allocation(best, n_params(teacher.model, best), tuple(trials), seconds)
+
+    def chunks(rows):  # each sample once
+        parts = (a[HELD_OUT:][:rows].reshape(EPOCHS, -1, a.shape[-1]) for a in (x, target))
+        return zip(*parts, strict=True)
+
+    candidates = [Candidate(fit_layers(teacher, r, x[-FITTED:]), LR, BATCH)
+                  for r in tapers(teacher.model, budget)]
+    rounds = [Round(keep, steps * BATCH) for keep, steps in ROUNDS]
+    held_out = x[:HELD_OUT], target[:HELD_OUT]
+    (best, *_), trials = halving(teacher, candidates, rounds, chunks, held_out)
+    chosen = best.start.model.ranks or ()
+    return Allocation(chosen, best.start.size, tuple(trials), time.monotonic() - began)
 
 
 def smallest(teacher: Network, agreement: float, sampler: Sampler, seed: int = 0) -> Allocation:
@@ -153,18 +149,3 @@ def smallest(teacher: Network, agreement: float, sampler: Sampler, seed: int = 0
         raise ValueError(f"agreement is {agreement}, but no student of half the teacher's size "
                          "reaches it in a short trial; ask for less, or pass --compression")
     return tried[budgets[at]]
-
-
-def _try(teacher, ranks, x, target, steps, rng) -> Trial:
-    start = fit_layers(teacher, ranks, x[-FITTED:])
-    student = replace(start.model, dropout=0.0)
-    seen = [a[HELD_OUT:][: steps * BATCH].reshape(EPOCHS, -1, 1, BATCH, a.shape[-1])
-            for a in (x, target)]  # each sample once
-    run_epoch = train.classifier_epoch(
-        student, losses.kl, lambda t: zip(*(a[t.epoch] for a in seen), strict=True))
-    schedule = train.Schedule(LR, BATCH, EPOCHS, cosine=True)
-    training = train.Training(start.theta[None], start.state[None], [rng], schedule)
-    done = train.fit(training, run_epoch)
-    logits, target = Network(student, done.kept_theta[0]).predict(x[:HELD_OUT]), target[:HELD_OUT]
-    kl, agreement = losses.kl(logits, target), metrics.agreement(logits, target)
-    return Trial(ranks, steps, float(kl), float(agreement))

@@ -1,13 +1,15 @@
-"""How far can compression go with no data? Accuracy against parameters, by sampler.
+"""How far can compression go with no data? Accuracy against parameters, by form and sampler.
 
-For every teacher and compression the ranks are chosen once, on normal noise, and the students of
-all samplers start from there. Beside them real inputs, the ceiling, and the plain rival: an
-ordinary smaller MLP, which sees the samples of the last sampler.
+For every teacher and compression the ranks are chosen once, on normal noise, and the Tucker
+students of all samplers start from there. Beside them real inputs, the ceiling, and plain, smaller
+MLPs: of the last sampler, or where forms are asked for of all of them.
 """
 
 from collections.abc import Mapping, Sequence
 from itertools import product
 from math import inf
+
+import numpy as np
 
 from ..beyond import samplers as named
 from ..beyond.ranks import n_params
@@ -20,20 +22,28 @@ from .text import span
 PAPER = {  # accuracy in percent and compression, as reported (Yoo et al., 2019, Table 2)
     "shuttle": (94.21, 8.17), "pendigits": (82.62, 8.07), "letter": (77.73, 4.13)}
 WITHIN = (1, 3)  # points below the teacher
-LABELS = {REAL: "real inputs (ceiling)", "mlp": "smaller MLP, {samples}"}  # others: "{samples}"
+NAMES = {"mlp": "MLP", "tucker": "Tucker"}
 note = grid.note
 
 
 def jobs_of(models: Mapping[str, MLP], compressions: Mapping[str, Sequence[float]],
-            samplers: Sequence[str], teachers: int, seed: int) -> list[Job]:
+            samplers: Sequence[str], teachers: int, seed: int, forms: Sequence[str] = (),
+            also: Sequence[str] = ()) -> list[Job]:
     """The jobs of a frontier.
 
     models : of the teachers, and compressions : of data sets. Those beyond rank 1 everywhere are
-        left to the smaller MLP.
+        left to the MLP.
+    forms : "mlp", "tucker", each on all samplers and real inputs (default: Tucker, and the rival).
+    also : samplers for the least compression alone.
     """
-    kinds = [*(("tucker", names) for names in (*samplers, REAL)), ("mlp", samplers[-1])]
-    for names in samplers:
+    if not forms:
+        kinds = [*(("tucker", names) for names in (*samplers, REAL)), ("mlp", samplers[-1])]
+    else:
+        kinds = list(product(forms, (*samplers, *also, REAL)))
+    for names in (*samplers, *also):
         named.parts(names)
+    if wrong := set(forms) - {"mlp", "tucker"}:
+        raise ValueError(f"forms has {min(wrong)!r}, expected mlp, tucker or both")
     made = []
     for dataset, M in models.items():
         given = list(compressions[dataset])
@@ -42,21 +52,27 @@ def jobs_of(models: Mapping[str, MLP], compressions: Mapping[str, Sequence[float
         for teacher, c in product(range(seed, seed + teachers), given):
             possible = M.layout.size / c >= n_params(M, (1,))
             made += [Job(dataset, teacher, "distill", form, names, compression=c)
-                     for form, names in kinds if possible or form == "mlp"]
+                     for form, names in kinds if (possible or form == "mlp")
+                     and (c == min(given) or names not in also)]
     return made
 
 
 def _kinds(result: dict) -> dict[str, dict[str, str]]:
-    """Kinds of students by a short name, the ceiling and the rival last: fields of their jobs."""
-    kinds = {"mlp" if c["form"] == "mlp" else c["samples"]:
-             {key: c[key] for key in ("does", "form", "samples")}
+    """Kinds of students by their label: fields of their jobs. Each form's ceiling comes last; so
+    does the plain rival, where only it is an MLP."""
+    kinds = {(c["form"], c["samples"]): {key: c[key] for key in ("does", "form", "samples")}
              for c in grid.cells_of(result, does="distill")}
-    order = sorted(kinds, key=lambda name: (name == "mlp", name == REAL))
-    return {name: kinds[name] for name in order}
+    forms = [form for form, _ in kinds]
+    rival = forms.count("mlp") < 2 and "tucker" in forms
 
+    def label(form, samples):
+        seen = "real inputs (ceiling)" if samples == REAL else samples
+        if rival:
+            return seen if form == "tucker" else f"smaller MLP, {samples}"
+        return f"{NAMES[form]}, {seen}"
 
-def _labels(kinds: dict) -> list[str]:
-    return [LABELS.get(name, name).format(**kind) for name, kind in kinds.items()]
+    order = sorted(kinds, key=lambda kind: ((kind[0] == "mlp") == rival, kind[1] == REAL))
+    return {label(*kind): kinds[kind] for kind in order}
 
 
 def _sets(result: dict) -> list[str]:
@@ -74,37 +90,52 @@ def _curve(result: dict, dataset: str, kind: dict) -> dict[float, dict]:
 
 
 def rows(result: dict, dataset: str, key: str = "accuracy") -> list[list[str]]:
-    """Header, and a row per compression: parameters, then a cell per sampler, ceiling and rival."""
-    kinds = _kinds(result)
-    out = [[f"{dataset}: {SCORES[key]}, %", "parameters", *_labels(kinds)]]
+    """Header, the teachers' row, and a row per compression: parameters, a cell for every kind."""
+    kinds, taught = _kinds(result), {"dataset": dataset, "does": "teach"}
+    out = [[f"{dataset}: {SCORES[key]}, %", "parameters", *kinds]]
+    counts = span(grid.values_of(result, "n_params", **taught))
+    out.append(["teacher", counts, grid.shown(result, taught, key=key)] + [""] * (len(kinds) - 1))
     for c in _sizes(result, dataset=dataset):
         at = {"dataset": dataset, "compression": c}
-        counts = grid.values_of(result, "n_params", does="distill", **at)
+        counts = span(grid.values_of(result, "n_params", does="distill", **at))
         cells = (grid.shown(result, kind | at, key=key) for kind in kinds.values())
-        out.append([f"{c:g}x", span(counts), *cells])
+        out.append([f"{c:g}x", counts, *cells])
     return out
 
 
+def _pairs(kinds: dict[str, dict]) -> list[tuple[str, str]]:
+    """What is less what, by label: of a form the other samplers and the first, real inputs and the
+    last; the forms on the same samples; the plain rival and real inputs."""
+    pairs, by_kind = [], {(kind["form"], kind["samples"]): name for name, kind in kinds.items()}
+    for form in dict.fromkeys(form for form, _ in by_kind):
+        first, *others = [s for f, s in by_kind if f == form and s != REAL]
+        pairs += [(by_kind[form, names], by_kind[form, first]) for names in others]
+        if (form, REAL) in by_kind:
+            pairs.append((by_kind[form, REAL], by_kind[form, [first, *others][-1]]))
+    both = [names for form, names in by_kind if form == "mlp" and ("tucker", names) in by_kind]
+    pairs += [(by_kind["mlp", names], by_kind["tucker", names]) for names in both]
+    if len(both) == 1 and REAL not in both and ("tucker", REAL) in by_kind:
+        pairs.append((by_kind["mlp", both[0]], by_kind["tucker", REAL]))
+    return pairs
+
+
 def differences(result: dict) -> list[list[str]]:
-    """A row per data set and compression: differences of accuracy, paired by teacher, of the other
-    samplers and the first one, of real inputs and the smaller MLP and the last one."""
+    """A row per data set and compression: differences of accuracy, paired by teacher."""
     kinds = _kinds(result)
-    seen = [name for name in kinds if name not in LABELS]
-    pairs = [(name, seen[0]) for name in seen[1:]]
-    pairs += [(REAL, seen[-1]), ("mlp", seen[-1]), ("mlp", REAL)] if seen else []
+    pairs = _pairs(kinds)
     out = [["paired differences of accuracy", *map(" − ".join, pairs)]]
     for dataset in _sets(result):
-        for c in _sizes(result, dataset=dataset, form="tucker"):
+        for c in _sizes(result, dataset=dataset):
             at = {"dataset": dataset, "compression": c}
-            less = (grid.shown(result, kinds[a] | at, kinds[b] | at) for a, b in pairs)
-            out.append([f"{dataset}, {c:g}x", *less])
+            less = [grid.shown(result, kinds[a] | at, kinds[b] | at) for a, b in pairs]
+            out += [[f"{dataset}, {c:g}x", *less]] if any(less) else []
     return out
 
 
 def within(result: dict) -> list[list[str]]:
     """The largest compression up to which every mean is within so many points of the teacher."""
     kinds = _kinds(result)
-    out = [["largest compression within", *_labels(kinds)]]
+    out = [["largest compression within", *kinds]]
     for dataset, points in product(_sets(result), WITHIN):
         least = grid.entry(result, {"dataset": dataset, "does": "teach"})["mean"] - points / 100
         out.append([f"{dataset}: {points} point{'s' * (points > 1)} of the teacher"])
@@ -124,10 +155,30 @@ def chosen(result: dict) -> list[list[str]]:
     return out
 
 
+def recipes(result: dict) -> list[list[str]]:
+    """What trials chose for each teacher, by data set, compression and kind of students, and the
+    seconds of trials and training, means over the teachers."""
+    kinds = _kinds(result)
+    out = [["data set", "compression", "students", "layers x width, learning rate, batch",
+            "trials, s", "training, s"]]
+    for dataset in _sets(result):
+        for c, (name, kind) in product(_sizes(result, dataset=dataset), kinds.items()):
+            cells = grid.cells_of(result, dataset=dataset, compression=c, **kind)
+            told = [f"{len(cell['widths'])} x {cell['widths'][0]}, {cell['recipe']['lr']:g}, "
+                    f"{cell['recipe']['batch']}" for cell in cells if "recipe" in cell]
+            if told:
+                means = (np.mean([cell[key] for cell in cells])
+                         for key in ("recipe_seconds", "seconds"))
+                seconds = map("{:.0f}".format, means)
+                out.append([dataset, f"{c:g}x", name, "; ".join(told), *seconds])
+    return out
+
+
 def tables(result: dict) -> list[list[list[str]]]:
-    """All tables: accuracy and agreement by set, differences, largest compressions, the ranks."""
-    by_set = [rows(result, d, key) for key in ("accuracy", "agreement") for d in _sets(result)]
-    return [*by_set, differences(result), within(result), chosen(result)]
+    """All tables: the scores by set, differences, largest compressions, ranks and recipes."""
+    by_set = [rows(result, d, key) for key in SCORES for d in _sets(result)]
+    last = [table for table in (chosen(result), recipes(result)) if len(table) > 1]
+    return [*by_set, differences(result), within(result), *last]
 
 
 def figure(result: dict):
@@ -137,15 +188,17 @@ def figure(result: dict):
     from .plots import row_of_axes
 
     datasets, kinds = _sets(result), _kinds(result)
+    seen = list(dict.fromkeys(kind["samples"] for kind in kinds.values()))
     fig, axes = row_of_axes(len(datasets), max(3.4 * len(datasets), 5), 3.6, "test accuracy, %")
     for ax, dataset in zip(axes, datasets, strict=True):
         teacher = {"dataset": dataset, "does": "teach"}
         n_M = grid.cells_of(result, **teacher)[0]["n_params"]
-        for i, (name, label) in enumerate(zip(kinds, _labels(kinds), strict=True)):
-            curve = _curve(result, dataset, kinds[name])
+        for label, kind in kinds.items():
+            curve = _curve(result, dataset, kind)
             means, halves = ([100 * (found[key] or 0) for found in curve.values()]
                              for key in ("mean", "half"))
-            style = {REAL: "k--", "mlp": "C7:"}.get(name, f"C{i}-")
+            colour = "k" if kind["samples"] == REAL else f"C{seen.index(kind['samples'])}"
+            style = colour + (":" if kind["form"] == "mlp" else "-" if colour != "k" else "--")
             ax.errorbar([n_M / c for c in curve], means, halves, fmt=style, marker="o", ms=3,
                         capsize=2, lw=1.2, label=label)
         ax.axhline(100 * grid.entry(result, teacher)["mean"], color="0.5", lw=1, label="teacher")

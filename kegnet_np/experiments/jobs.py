@@ -16,18 +16,18 @@ Found = dict[str, Network]  # what a job takes, by what was done: stacks of one 
 
 @dataclass(frozen=True)
 class Job:
-    """One job. Without rank and compression a student has the size that the settings say, and a
-    smaller MLP that of the Tucker student."""
+    """One job. Without rank and compression a student has the size that the settings say; but an
+    MLP with a ``start`` that of the Tucker student which starts so."""
 
     dataset: str  # as `data_loaders.load` takes it
     teacher: int  # the seed of a teacher, and of all that is made from it
     does: str  # "teach", "extract", "compress" (the student's form and its start) or "distill"
-    form: str = ""  # of students, "tucker" or "mlp", a smaller MLP
+    form: str = ""  # of students, "tucker" or "mlp", a plain, smaller MLP
     samples: str = ""  # what students see: names of `samplers.SAMPLERS`, or "real"
-    start: str = "normal"  # the samples on which ranks are chosen and layers fitted
+    start: str = "normal"  # the samples on which ranks are chosen and layers fitted; "": none are
     rank: int = 0  # the same in every layer
     compression: float = 0.0  # how many times smaller
-    layers: int = 0  # hidden ones of a student; 0: the teacher's, or three of a smaller MLP
+    layers: int = 0  # hidden ones of a student; 0: the teacher's, or as the settings say of an MLP
     variant: str = ""  # a name for settings of its own
     members: tuple[int, ...] = ()  # first and end of a piece of generators; (): all of them
 
@@ -35,7 +35,8 @@ class Job:
     def what(self) -> str:
         """A short name, beside others of the same teacher and size: teacher, tucker, normal, ..."""
         if self.does != "distill":
-            return {"teach": "teacher", "extract": "generators", "compress": "tucker"}[self.does]
+            own = self.form or "tucker"
+            return {"teach": "teacher", "extract": "generators", "compress": own}[self.does]
         seen = self.samples if self.form == "tucker" else f"mlp-{self.samples}"
         return (f"{self.layers}-layers-" if self.layers else "") + seen
 
@@ -69,7 +70,7 @@ class Job:
         fitted = self.does == "compress" and samplers.needs(self.start, "generators")
         if self.learnt or fitted:
             made["extract"] = replace(made["teach"], does="extract")
-        of_tucker = self.form == "tucker" or not self.compression
+        of_tucker = self.form == "tucker" or (self.start and not self.compression)
         if self.does == "distill" and of_tucker and not self.layers:
             made["compress"] = replace(self, does="compress", form="tucker", samples="")
         return made

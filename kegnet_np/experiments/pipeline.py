@@ -10,7 +10,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from .. import metrics, sampling
-from ..beyond import metadata, ranks, samplers
+from ..beyond import metadata, ranks, recipe, samplers
 from ..beyond.start import fit_layers
 from ..generator import extract, generated
 from ..network import Network
@@ -47,6 +47,8 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
             return [G, D], {"n_params": G.size} | trained(done)
         sampler = partial(sampler_of, settings=settings, data=data, found=found, own=own)
         if job.does == "compress":
+            if job.form == "mlp":
+                return plain(job, M, settings, found, sampler(job.start), data)
             own_start = replace(settings.compress, sampler=job.start)
             start, chosen = compressed(M, own_start, settings.every.seed, sampler)
             header = {"seconds": 0.0, "kept_epoch": [0], "ranks": start.model.ranks}
@@ -58,9 +60,16 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
         arguments = settings.distill.arguments(learnt, validation, watch)
         if job.samples == REAL and arguments["held_out"] is not None:
             arguments["held_out"] = data.x_val
-        students, done = distill(M, start_of(job, settings, found), samples, **arguments,
-                                 **common, purpose=job.purpose)
-        return [students], (scores(students, M, data) if data else {}) | trained(done)
+        starts, told = starts_of(job, settings, found), dict[str, Any]()
+        if settings.distill.recipe == "chosen":
+            held_out = data.x_val if job.samples == REAL else None
+            starts, told = best_of(M, starts, samples, arguments, held_out, settings.every.seed)
+            arguments["schedule"] = replace(arguments["schedule"], **told["recipe"])
+        if starts[0].theta.ndim == 1:  # students that start as one must see different samples
+            arguments["shared"] = False
+        students, done = distill(
+            M, starts[0], samples, **arguments, **common, purpose=job.purpose)
+        return [students], (scores(students, M, data) if data else {}) | trained(done) | told
 
 
 @contextmanager
@@ -99,19 +108,45 @@ def compressed(M: Network, settings: Compress, seed: int, sampler_of: Callable
     return fit_layers(M, chosen, x), found
 
 
-def start_of(job: Job, settings: Settings, found: Found) -> Network:
-    """Where the students of a job start: one network, or a stack of random ones."""
-    M, compressed = found["teach"], found.get("compress")
+def starts_of(job: Job, settings: Settings, found: Found) -> list[Network]:
+    """Where the students of a job may start: one network, or stacks of random ones of a depth."""
+    M, compressed, own = found["teach"], found.get("compress"), settings.compress
     if compressed and job.form == "tucker":
-        return compressed.member(0)
-    budget = compressed.size if compressed else int(M.size / (job.compression or 1))
+        return [compressed.member(0)]
+    budget = compressed.size if compressed else budget_of(own, M.size)
     if job.form == "mlp":
-        model = ranks.smaller_mlp(M.model, budget, job.layers or 3)
+        tuned, given = settings.distill.recipe == "chosen", job.layers or own.layers
+        depths = (given,) if given else recipe.DEPTHS if tuned else (3,)
+        models = [ranks.smaller_mlp(M.model, budget, depth) for depth in depths]
     else:  # a shallower Tucker form
         shallow = replace(M.model, widths=M.model.widths[:1] * job.layers)
-        model = replace(shallow, ranks=(ranks.largest_rank(shallow, budget),))
-    rngs = sampling.seeded(settings.every.seed, f"{job.purpose} init", settings.distill.students)
-    return Network.random(model, rngs)
+        models = [replace(shallow, ranks=(ranks.largest_rank(shallow, budget),))]
+    draw = settings.every.seed, f"{job.purpose} init", settings.distill.students
+    return [Network.random(model, sampling.seeded(*draw)) for model in models]
+
+
+def plain(job: Job, M: Network, settings: Settings, found: Found, sampler: Sampler, data) -> Made:
+    """The start of plain MLPs, its depth chosen on samples where the recipe is."""
+    starts, header = starts_of(job, settings, found), {"seconds": 0.0, "kept_epoch": [0]}
+    if settings.distill.recipe == "chosen" and len(starts) > 1:
+        arguments = settings.distill.arguments()
+        starts, chosen = best_of(M, starts, sampler, arguments, None, settings.every.seed)
+        header |= chosen
+    start = starts[0].member(0)
+    return [start], (scores(start, M, data) if data else {}) | header | {"ranks": None}
+
+
+def best_of(M: Network, starts: list[Network], samples, arguments: Mapping[str, Any], held_out,
+            seed: int) -> tuple[list[Network], dict[str, Any]]:
+    """The start that trials choose, and what to tell: its "recipe", the trials, their seconds."""
+    found = recipe.choose(
+        M, [start.stack().member(0) for start in starts], samples,
+        arguments["pool"] * arguments["schedule"].epochs, students=arguments["students"],
+        held_out=held_out, seed=seed)
+    best = found.best
+    return ([start for start in starts if start.model == best.start.model],
+            {"recipe": {"lr": best.lr, "batch": best.batch}, "recipe_seconds": found.seconds,
+             "trials": [asdict(trial) for trial in found.trials]})
 
 
 def sampler_of(names: str, settings: Settings, data, found: Found,

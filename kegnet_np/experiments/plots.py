@@ -124,6 +124,29 @@ def ranks(chosen, trials: list[dict]) -> Figure:
     return figure
 
 
+def recipes(found: dict[str, dict]) -> Figure:
+    """An axis per kind of students, KL divergence by learning rate, a line for each depth, batch
+    and length of trials (dicts of `trials.Trial`); the recipe chosen is marked."""
+    figure, axes = row_of_axes(len(found), 3.4 * max(len(found), 1.5), 3.4,
+                               "KL from the teacher, held-out samples")
+    for ax, (name, chosen) in zip(axes, found.items(), strict=True):
+        lines: dict[tuple, list[tuple[float, float]]] = {}
+        for t in chosen["trials"]:
+            key = len(t["widths"]), t["batch"], t["steps"]
+            lines.setdefault(key, []).append((t["lr"], t["kl"]))
+            if {"lr": t["lr"], "batch": t["batch"]} == chosen["recipe"] and (
+                    len(t["widths"]) == len(chosen["widths"])):
+                best = t["lr"], t["kl"]  # its last trial
+        for (depth, batch, steps), line in sorted(lines.items()):
+            ax.plot(*zip(*sorted(line), strict=True), marker=".", lw=1, color=f"C{depth % 10}",
+                    ls="-" if len(line) > 2 else ":",
+                    label=f"{depth} layers, batch {batch}, {steps} steps")
+        ax.plot(*best, "*", color="tab:red", ms=10, label="chosen")
+        ax.set(xscale="log", yscale="log", title=name, xlabel="learning rate")
+        ax.legend(fontsize=6)
+    return figure
+
+
 def image_grid(images: np.ndarray, row_names, column_names, title: str) -> Figure:
     """Images (R, C, h, w), a row and a column label each."""
     R, C = images.shape[:2]

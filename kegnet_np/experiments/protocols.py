@@ -16,6 +16,10 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     "fair": _FAIR,
     # The same for longer, from layers fitted to activations: for small students.
     "beyond": {**_FAIR, "init": "activations", "student_epochs": 250, "noise_epochs": 250},
+    # Longer still, depth, rate and batch chosen by trials; a plain MLP unless ranks are asked for.
+    "tuned": {**_FAIR, "init": "activations", "sampling": "shared", "recipe": "chosen",
+              "student_batch": 512, "student_epochs": 250, "noise_epochs": 250,
+              "pool_per_generator": 3200, "noise_pool": 16000},
     # What the official program does where it differs from the paper or from good practice.
     "official-quirks": {"teacher_dropout": True, "selection": "real-validation",
                         "own_statistics": True, "shuffle": False},
@@ -35,14 +39,18 @@ def with_protocol(given: Mapping[str, Any]) -> dict[str, Any]:
 
     Without a protocol, the embedded digits, which are not in the paper, get the short "demo"
     schedule and every other set the paper's. Letter has rank 10, as in the paper. Ranks chosen
-    automatically go with the protocol "beyond" and students on "normal+noised".
+    automatically go with the protocol "beyond" and students on "normal+noised". Who gives a size
+    and no ranks gets a plain MLP, and with it the protocol "tuned".
     """
     given = {key: value for key, value in given.items() if value is not None}
     dataset = given.get("dataset", "digits")
     usual: dict[str, Any] = {"protocol": "demo" if dataset == "digits" else "paper"}
     if dataset == "letter":
         usual["ranks"] = (10,)
-    if given.get("ranks") == ():
+    sized = given.keys() & {"compression", "params"} and "ranks" not in given
+    if given.get("form", "mlp" if sized else "tucker") == "mlp":
+        usual |= {"form": "mlp", "protocol": "tuned", "ranks": ()}
+    elif given.get("ranks") == ():
         usual |= {"protocol": "beyond", "sampler": "normal+noised"}
     chosen = usual | given
     return PROTOCOLS.get(chosen["protocol"], {}) | chosen

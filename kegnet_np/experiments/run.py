@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from .. import sampling
-from ..beyond.ranks import largest_rank
+from ..beyond.ranks import largest_rank, smaller_mlp
 from ..generator import generated
 from ..io.files import write_text
 from ..models import MLP
@@ -28,28 +28,31 @@ LABELS = {
     "normal": "Tucker + normal noise",
     "kegnet": "Tucker + KegNet",
     REAL: "Tucker + real inputs (ceiling)"}
-RIVAL = "smaller MLP, same samples"  # where it is trained
+RIVAL = "smaller MLP, same samples"  # of Tucker students
 SCORES = {"accuracy": "test accuracy", "balanced": "balanced accuracy", "agreement": "agreement"}
 METRICS = ("stage", "epoch", "member", "loss", "cls_loss", "dec_loss", "div_loss", "score")
 
 
 def short(job: Job) -> str:
-    """A job's name in a run."""
-    return "mlp" if job.form == "mlp" else job.what
+    """A job's name in a run; the plain rival of Tucker students, which has their start, is mlp."""
+    if job.form == "mlp":
+        return "mlp" if job.start else job.samples
+    return job.what
 
 
 def jobs_of(settings: Settings) -> list[Job]:
     """Teacher, generators, Tucker form; students on the paper's samples, the sampler, real inputs.
 
-    Where the student's size is given rather than its ranks, also "mlp", its plain rival.
+    Where a Tucker student's size is given rather than its ranks, also "mlp", its plain rival.
     """
     teacher, own = (settings.data.dataset, settings.every.seed), settings.compress.sampler
-    start = own or "normal"
-    made = [Job(*teacher, "teach"), Job(*teacher, "extract"),
-            Job(*teacher, "compress", "tucker", start=start)]
-    made += [Job(*teacher, "distill", "tucker", samples, start)
+    form, start = settings.compress.form, own or "normal"
+    made, tucker = [Job(*teacher, "teach"), Job(*teacher, "extract")], form == "tucker"
+    if tucker:
+        made.append(Job(*teacher, "compress", form, start=start))
+    made += [Job(*teacher, "distill", form, samples, start if tucker else "")
              for samples in dict.fromkeys((*APPROACHES[:-1], start, REAL))]
-    if own and not settings.compress.ranks:
+    if own and tucker and not settings.compress.ranks:
         made.insert(-1, Job(*teacher, "distill", "mlp", own, own))
     return made
 
@@ -64,7 +67,8 @@ def run(settings: Settings, load: Callable, out, *, figures: bool = True, **opti
     jobs, data, size = jobs_of(settings), load(settings), settings.compress
     if not size.ranks and size.agreement is None:  # what cannot be had is refused at once
         model = MLP(data.features, data.classes, settings.teach.arguments()["widths"])
-        largest_rank(model, pipeline.budget_of(size, model.layout.size))
+        check = largest_rank if size.form == "tucker" else partial(smaller_mlp, depth=3)
+        check(model, pipeline.budget_of(size, model.layout.size))
     engine = Engine(
         Path(out), lambda job: settings, lambda settings: data, partial(pipeline.work, watch=True),
         file_of=short, **options)
@@ -86,22 +90,31 @@ def run(settings: Settings, load: Callable, out, *, figures: bool = True, **opti
 
 def result_of(settings: Settings, named: dict[str, dict]) -> dict:
     """What `result.json` holds, from the headers of the jobs by name."""
-    n_params = {"teacher": named["teacher"]["n_params"], "student": named["tucker"]["n_params"]}
-    n_params |= {"mlp": named["mlp"]["n_params"]} if "mlp" in named else {}
+    tucker, known = named.get("tucker", {}), named["teacher"]["data"]
     scored = {name: header for name, header in named.items() if "accuracy" in header}
-    known = named["teacher"]["data"]
+    n_params = {name: header["n_params"] for name, header in scored.items()}
+    n_params["student"] = n_params["tucker" if tucker else "normal"]
     return {
         "dataset": known["name"], "classes": known["class_names"], "seed": settings.every.seed,
-        "ranks": named["tucker"]["ranks"], "protocol": settings.every.protocol,
+        "form": settings.compress.form, "ranks": tucker.get("ranks"),
+        "protocol": settings.every.protocol,
         "selection": settings.distill.selection, "changed": changes(settings),
         "sampling": settings.distill.sampling, "n_params": n_params,
         "compression": n_params["teacher"] / n_params["student"],
-        "trials": named["tucker"].get("trials", []),
+        "trials": tucker.get("trials", []),
+        "recipes": _recipes(named),
         **{key: {name: {"values": header[key], **interval([header[key]])}
                  for name, header in scored.items()} for key in SCORES},
-        "seconds": {name: header["seconds"] for name, header in named.items()},
+        "seconds": {name: header["seconds"] + header.get("recipe_seconds", 0)
+                    for name, header in named.items()},
         "updates": {name: header.get("updates", 0) for name, header in named.items()},
         "versions": versions()}
+
+
+def _recipes(headers: dict) -> dict:
+    """What trials chose, by the name of a job."""
+    return {name: {key: header[key] for key in ("recipe", "widths", "trials")}
+            for name, header in headers.items() if "recipe" in header}
 
 
 def draw(folder: Path, settings: Settings, data, networks: dict, headers: dict) -> None:
@@ -116,8 +129,11 @@ def draw(folder: Path, settings: Settings, data, networks: dict, headers: dict) 
     made = {"losses": plots.loss_curves(histories),
             "confusion": plots.confusion(said, ours, data.class_names),
             "features": plots.feature_distributions(data.x_train, x_hat, data.feature_names)}
-    if trials := headers["tucker"].get("trials"):
-        made["ranks"] = plots.ranks(headers["tucker"]["ranks"], trials)
+    tucker = headers.get("tucker", {})
+    if "trials" in tucker:
+        made["ranks"] = plots.ranks(tucker["ranks"], tucker["trials"])
+    if found := _recipes(headers):
+        made["recipes"] = plots.recipes(found)
     if settings.data.dataset == "digits":
         made |= plots.digit_figures(G.member(0), latent, data.mean, data.scale)
     for name, figure in made.items():
@@ -128,8 +144,9 @@ def table(result: dict) -> str:
     """The result as text: approach, parameters, compression, accuracy and agreement, seconds."""
     rows = [["approach", "parameters", "compression", "accuracy %", "agreement %", "seconds"]]
     for name in result["accuracy"]:
-        n = result["n_params"].get(name, result["n_params"]["student"])
-        cells = [LABELS.get(name, RIVAL if name == "mlp" else f"Tucker + {name}"),
+        n = result["n_params"][name]
+        label = LABELS.get(name, RIVAL if name == "mlp" else f"Tucker + {name}")
+        cells = [label if result["form"] == "tucker" else label.replace("Tucker", "MLP"),
                  f"{n:,}", f"{result['n_params']['teacher'] / n:.2f}x"]
         cells += [cell(result[key][name], 2, spread="sd") for key in ("accuracy", "agreement")]
         rows.append([*cells, f"{result['seconds'][name]:.1f}"])
@@ -138,4 +155,8 @@ def table(result: dict) -> str:
         f"selected by: {result['selection']};\nprotocol {result['protocol']}"
         + (f", {len(result['changed'])} settings changed" if result["changed"] else "")
         + f"; learning the generators took {result['seconds']['generators']:.1f} s more")
+    for name, found in result["recipes"].items():
+        recipe, widths = found["recipe"], found["widths"]
+        note += (f"\n{name}: {len(widths)} hidden layers of {widths[0]}, learning rate "
+                 f"{recipe['lr']:g}, batch {recipe['batch']}, chosen by trials")
     return f"{to_text(rows)}\n{note}"

@@ -60,9 +60,10 @@ class Every(Group):
     seed: int = option(2019, "seed of everything that is trained or sampled", check=WHOLE)
     protocol: str = option(
         "paper", "schedule: the paper's; fair (equal updates on fresh samples, last epoch); beyond "
-        "(fair, longer, from fitted layers; the default with --ranks auto); official-quirks (what "
-        "the authors' program does); demo; quick. Single options override it (default: paper; "
-        "kegnet run on digits: demo)", *PROTOCOLS)
+        "(fair, longer, from fitted layers; the default with --ranks auto); tuned (longer still, "
+        "recipe chosen by trials; the default of --form mlp); official-quirks (what the authors' "
+        "program does); demo; quick. Single options override it (default: paper; kegnet run on "
+        "digits: demo)", *PROTOCOLS)
 
 
 @dataclass(frozen=True)
@@ -129,16 +130,23 @@ class Extract(Group):
 
 @dataclass(frozen=True)
 class Compress(Group):
-    """The student's size, and where it starts."""
+    """The student's form and size, and where it starts."""
 
+    form: str = option(
+        "tucker", "form of the students: the teacher's layers in Tucker form, or a plain, smaller "
+        "MLP (default: mlp with --compression or --params and no --ranks, else tucker)",
+        "tucker", "mlp")
     ranks: tuple[int, ...] = option(  # () is auto
         (5,), "Tucker ranks: R in every layer, R1,R2,... first layer to last, or auto: chosen "
         "without data, to suit --compression, --params or --agreement (default: 5, letter 10)")
+    layers: int | None = option(
+        None, "hidden layers of --form mlp (default: 3; with --recipe chosen the best of 3, 5, 7)",
+        check=(lambda v: _is(v, int) and v > 0, "expected a positive integer"))
     compression: float | None = option(
-        None, "with --ranks auto: how many times smaller (default: 8)",
+        None, "for --form mlp or --ranks auto: how many times smaller (default: 8)",
         check=(lambda v: _is(v, int, float) and 1 < v < inf, "expected a number above 1"))
     params: int | None = option(
-        None, "with --ranks auto: the most parameters a student may have",
+        None, "for --form mlp or --ranks auto: the most parameters a student may have",
         check=(lambda v: _is(v, int) and v > 0, "expected a positive integer"))
     agreement: float | None = option(
         None, "with --ranks auto: the smallest student that gives the teacher's answer to this "
@@ -163,6 +171,13 @@ class Compress(Group):
             raise ValueError(
                 f"{given[0]} is given with {'ranks ' + str(self.ranks) if self.ranks else given[1]}"
                 ", expected ranks auto and one of compression, params, agreement")
+        if self.form == "mlp" and (self.ranks or self.agreement is not None):
+            raise ValueError(
+                f"form is 'mlp', but {'ranks' if self.ranks else 'agreement'} is given, of the "
+                "Tucker form alone; give compression or params instead")
+        if self.form == "tucker" and self.layers is not None:
+            raise ValueError(f"layers is {self.layers}, but form is 'tucker', which has its "
+                             "teacher's; drop it, or take form mlp")
 
 
 @dataclass(frozen=True)
@@ -176,7 +191,11 @@ class Distill(Group):
         "validation rows (real-validation: the paper's, not data-free)",
         "synthetic", "last", "real-validation")
     sampling: str = option(
-        "pool", "the student's set: a fixed pool, or fresh samples every step", "pool", "fresh")
+        "pool", "the student's set: a fixed pool, fresh samples every step, or fresh ones that all "
+        "students share: the teacher answers once", "pool", "fresh", "shared")
+    recipe: str = option(
+        "given", "learning rate and batch (and of --form mlp the depth): as given, or chosen "
+        "without data by short trials on the students' samples", "given", "chosen")
     student_lr: float = option(STUDENT.lr, "Adam's learning rate for the students")
     cosine: bool = option(False, "let the students' learning rate fall along a cosine")
     student_dropout: bool = option(True, "students have dropout, as the teacher has")
@@ -206,8 +225,9 @@ class Distill(Group):
         schedule = Schedule(
             self.student_lr, self.student_batch, epochs, None if last else self.student_patience,
             self.student_min_epochs, self.cosine)
-        return {"students": self.students, "fresh": self.sampling == "fresh", "pool": pool,
-                "shuffle": self.shuffle, "dropout": self.student_dropout, "schedule": schedule,
+        return {"students": self.students, "fresh": self.sampling != "pool", "pool": pool,
+                "shared": self.sampling == "shared", "shuffle": self.shuffle,
+                "dropout": self.student_dropout, "schedule": schedule,
                 "held_out": self.held_out if watch or not last else None,
                 "validation": validation if real else None}
 

@@ -17,7 +17,8 @@ from . import commands, grids
 COMMANDS = {function.__name__: function for function in (
     commands.run, commands.teach, commands.extract, commands.compress, commands.distill,
     commands.evaluate, grids.table, grids.frontier, grids.study, commands.metadata, commands.info)}
-FORM = ("ranks", "compression", "params", "agreement", "init")  # what a --student has already
+# What a --student has already.
+FORM = ("form", "layers", "ranks", "compression", "params", "agreement", "init")
 REMEDIES = {  # for errors that are not our own
     OSError: "check the path, its permissions and the space on the disk",
     MemoryError: "take smaller batches, pools or numbers of networks"}
@@ -96,7 +97,8 @@ _KINDS: dict[typing.Any, tuple] = {  # of a type: its converter, and what stands
 _KINDS |= {kind | None: entry for kind, entry in _KINDS.items()}
 _METAVAR = {  # of single options
     "dataset": "NAME", "label": "COLUMN", "sampler": "NAME[+NAME...]", "metadata": "FILE",
-    "datasets": "NAMES", "samplers": "NAMES", "compressions": "C1,C2,...", "dask": "ADDRESS"}
+    "datasets": "NAMES", "samplers": "NAMES", "also": "NAMES", "forms": "NAMES",
+    "compressions": "C1,C2,...", "dask": "ADDRESS"}
 
 
 def read_settings(file: Path) -> dict:

@@ -73,15 +73,18 @@ def extract(given: Annotated[Given, s.Every, s.Extract], teacher: Path, out: Pat
 
 def compress(given: Annotated[Given, s.Every, s.Compress], teacher: Path, out: Path,
              generator_file: Path | None = None) -> None:
-    """put every dense layer of the teacher in Tucker form
+    """make the students' start: the teacher in Tucker form, or a plain, smaller MLP
 
     example: kegnet compress --teacher teacher.npz --ranks 5 --out tucker.npz
     """
     (start,), header, M, _ = _work("compress", given, teacher, out, generator_file)
-    checkpoint.save_network(out, start, stage="tucker", trials=header.get("trials", []))
+    form = "tucker" if start.model.ranks else "mlp"
+    checkpoint.save_network(out, start, stage=form, trials=header.get("trials", []))
     print(f"{out}: {start.size:,} parameters instead of {M.size:,}, {M.size / start.size:.2f}x "
           "smaller, not yet trained")
-    if "trials" in header:
+    if header["ranks"] is None:
+        print(f"{len(start.model.widths)} hidden layers of {start.model.widths[0]}")
+    elif "trials" in header:
         print(f"ranks, first layer to last: {','.join(map(str, header['ranks']))}")
 
 
@@ -115,8 +118,9 @@ def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Pat
     settings, data, own = inputs.settings(given, known, shape), None, None
     if does != "extract" and (file := settings.compress.metadata):
         own = meta.load(file, known["data"].get("mean"), known["data"].get("scale"))
-    job = Job(settings.data.dataset, settings.every.seed, does, "tucker", samples,
-              settings.compress.sampler or "normal")
+    at_random = does == "distill" and settings.compress.form == "mlp"
+    job = Job(settings.data.dataset, settings.every.seed, does, settings.compress.form, samples,
+              "" if at_random else settings.compress.sampler or "normal")
     found = inputs.found_for(job, M, generator_file, student)
     if samples == REAL or samples and settings.distill.selection == "real-validation":
         data = inputs.load_for(given, settings, M, known)

@@ -15,11 +15,12 @@ from . import inputs
 from .commands import EVERYTHING, Given
 
 BY_JOBS = ("dataset", "label", "metadata", "compression", "params", "agreement", "ranks")
-CHOSEN = (*BY_JOBS, "init", "sampler")  # by a frontier
+BY_FORM = ("form", "layers")
+CHOSEN = (*BY_JOBS, *BY_FORM, "init", "sampler")  # by a frontier
 STUDIES = ("form", "metadata", "official", "quirks", "samples")
 
 
-def table(given: Annotated[Given, *EVERYTHING, "but", *BY_JOBS],
+def table(given: Annotated[Given, *EVERYTHING, "but", *BY_JOBS, *BY_FORM],
           datasets: str = "shuttle,pendigits,letter", ranks: tuple[int, ...] | None = None,
           teachers: int = 1, seeds: int | None = None, jobs: int = 0,
           dask: str | None = None, out: Path | None = None, resume: bool = False) -> None:
@@ -41,13 +42,15 @@ def table(given: Annotated[Given, *EVERYTHING, "but", *BY_JOBS],
 
 def frontier(given: Annotated[Given, *EVERYTHING, "but", *CHOSEN],
              datasets: str = "shuttle,pendigits,letter", compressions: str = "2,4,8,12,16,24,40",
-             samplers: str = "normal,kegnet,normal+noised", teachers: int = 1,
-             seeds: int | None = None, jobs: int = 0, dask: str | None = None,
+             samplers: str = "normal,kegnet,normal+noised", also: str = "", forms: str = "",
+             teachers: int = 1, seeds: int | None = None, jobs: int = 0, dask: str | None = None,
              out: Path | None = None, resume: bool = False) -> None:
-    """accuracy against parameters, by sampler, with ranks chosen without data
+    """accuracy against parameters, by form and sampler, with ranks chosen without data
 
     compressions : C1,C2,...: how many times smaller; SET:C for one data set (default: 2,4,8,12,16,24,40)
     samplers : NAMES; the smaller MLP sees the last one's samples (default: normal,kegnet,normal+noised)
+    also : NAMES of samplers for the least compression alone
+    forms : mlp, tucker or mlp,tucker: students of these forms, each on all samplers (default: Tucker students, and one smaller MLP beside them)
     out : its folder (default: frontiers/PROTOCOL)
     example: kegnet frontier --teachers 3 --compressions 8,12 --jobs 2 --out frontiers/all
     """  # noqa: E501
@@ -60,7 +63,8 @@ def frontier(given: Annotated[Given, *EVERYTHING, "but", *CHOSEN],
         settings = grid.settings_of(given)(Job(name, seed, "teach"))
         data = inputs.load(settings)
         models[name] = MLP(data.features, data.classes, settings.teach.arguments()["widths"])
-    made = front.jobs_of(models, sizes, samplers.split(","), teachers, seed)
+    lists = (names.split(",") if names else [] for names in (samplers, forms, also))
+    made = front.jobs_of(models, sizes, next(lists), teachers, seed, *lists)
     out = out or Path("frontiers", given["protocol"])
     options = inputs.options(jobs, resume, dask)
     result = grid.do("frontier", made, given, inputs.load, out, **options)

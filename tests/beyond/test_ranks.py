@@ -1,14 +1,16 @@
 """Ranks chosen without data."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from kegnet_np import sampling, train
+from kegnet_np import losses, sampling, train
 from kegnet_np.beyond import ranks
+from kegnet_np.beyond.start import fit_layers
 from kegnet_np.experiments import plots
 from kegnet_np.models import MLP
 from kegnet_np.network import Network
-from kegnet_np.train import Schedule
 
 
 @pytest.fixture(scope="module")
@@ -60,23 +62,25 @@ def test_the_candidate_nearest_to_the_teacher_wins_the_last_round(teacher, monke
     assert figure.axes[0].get_xlabel() == "dense layer, first to last"
 
 
-def test_a_trial_has_no_dropout_and_a_learning_rate_along_a_cosine(teacher, monkeypatch):
-    run_epoch_of, fit, seen = train.classifier_epoch, train.fit, []
-
-    def watched_epoch(model, *arguments):
-        seen.append(model.dropout)
-        return run_epoch_of(model, *arguments)
-
-    def watched_fit(training, run_epoch):
-        seen.append(training.schedule)
-        return fit(training, run_epoch)
-
-    monkeypatch.setattr(train, "classifier_epoch", watched_epoch)
-    monkeypatch.setattr(train, "fit", watched_fit)
+def test_a_trial_is_a_short_training_by_fit_without_dropout(teacher, monkeypatch):
+    """What lockstep trials give is what `train.fit` gives for each candidate by itself."""
     monkeypatch.setattr(ranks, "ROUNDS", ((1.0, 16),))
-    found = ranks.allocate(teacher, ranks.n_params(teacher.model, (5,)), sampling.normal(6))
-    n = len(found.trials)
-    assert seen.count(0.0) == seen.count(Schedule(1e-3, 64, 8, cosine=True)) == n == len(seen) / 2
+    found = ranks.allocate(teacher, ranks.n_params(teacher.model, (5,)), sampling.normal(6), seed=3)
+    (rng,) = sampling.seeded(3, "ranks")
+    x = sampling.normal(6)(rng, ranks.HELD_OUT + 16 * 64)
+    p = losses.softmax(teacher.predict(x))
+    for trial in found.trials[::3]:
+        start = fit_layers(teacher, trial.ranks, x[-ranks.FITTED :])
+        student = replace(start.model, dropout=0.0)
+        seen = [a[ranks.HELD_OUT :].reshape(8, 2, 1, 64, -1) for a in (x, p)]
+        run_epoch = train.classifier_epoch(
+            student, losses.kl, lambda t, seen=seen: zip(*(a[t.epoch] for a in seen), strict=True))
+        schedule = train.Schedule(1e-3, 64, 8, cosine=True)
+        done = train.fit(train.Training(start.theta[None], start.state[None], [rng], schedule),
+                         run_epoch)
+        logits = Network(student, done.kept_theta[0]).predict(x[: ranks.HELD_OUT])
+        assert trial.kl == pytest.approx(float(losses.kl(logits, p[: ranks.HELD_OUT])), rel=1e-6)
+        assert (trial.lr, trial.batch, trial.steps) == (1e-3, 64, 16)
 
 
 def test_the_smallest_student_that_agrees_is_found_by_bisection(teacher, monkeypatch):
@@ -85,7 +89,7 @@ def test_the_smallest_student_that_agrees_is_found_by_bisection(teacher, monkeyp
 
     def allocate(teacher, budget, sampler, seed):
         asked.append(budget)
-        trial = ranks.Trial((1,), 1, 0.0, budget / teacher.size)
+        trial = ranks.Trial((20,), (1,), 1e-3, 64, 1, 0.0, budget / teacher.size)
         return ranks.Allocation((1,), budget, (trial,))
 
     monkeypatch.setattr(ranks, "allocate", allocate)

@@ -77,17 +77,19 @@ def test_the_tables_say_what_the_cells_hold(done):
     (table,) = (t for t in frontier.tables(result) if t[0][0] == first)
     assert table[0][2:] == ["normal", "wide+noised", "real inputs (ceiling)",
                             "smaller MLP, wide+noised"]
-    assert [row[0] for row in table[1:]] == ["1.1x", "1.5x", "5x"]
-    assert table[3][2:5] == [""] * 3
+    assert [row[0] for row in table[1:]] == ["teacher", "1.1x", "1.5x", "5x"]
+    taught = [c["accuracy"] for c in cells_of(result, does="teach")]
+    assert table[1][2] == text.cell(interval(taught)) and table[4][2:5] == [""] * 3
     values = [c["accuracy"] for c in students(result, "wide+noised", compression=1.5)]
-    assert table[2][3] == text.cell(interval(values)) and table[2][3] in out
+    assert table[3][3] == text.cell(interval(values)) and table[3][3] in out
     both = cells_of(result, **RIVAL, compression=1.5), students(result, "real", compression=1.5)
     per_teacher = zip(*([c["accuracy"] for c in found] for found in both), strict=True)
     gains = interval([np.subtract(a, b) for a, b in per_teacher])
     head, *rows = frontier.differences(result)
-    seen = "wide+noised"  # the last sampler: what the smaller MLP sees
+    seen, real = "wide+noised", "real inputs (ceiling)"  # the smaller MLP sees the last sampler
     assert head[1:] == [f"{a} − {b}" for a, b in (
-        (seen, "normal"), ("real", seen), ("mlp", seen), ("mlp", "real"))]
+        (seen, "normal"), (real, seen), (f"smaller MLP, {seen}", seen),
+        (f"smaller MLP, {seen}", real))]
     assert len(rows) == 2  # at 5x there are no Tucker students
     assert rows[1][4] == text.cell(gains, sign="+") and rows[1][4] in out
     figure = frontier.figure(result)

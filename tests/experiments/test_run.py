@@ -44,7 +44,8 @@ def test_result_json_says_what_was_done_and_how_well(finished):
     result = result_of(finished.run)
     assert (result["dataset"], result["seed"], result["ranks"]) == ("pets", 2019, [1])
     assert (result["protocol"], result["selection"]) == ("paper", "synthetic")
-    assert result["n_params"] == {"teacher": 139, "student": 84}
+    sizes = {name: 139 if name == "teacher" else 84 for name in (*KINDS, "student")}
+    assert result["n_params"] == sizes and result["form"] == "tucker" and result["recipes"] == {}
     assert result["compression"] == 139 / 84
     assert list(result["accuracy"]) == list(result["agreement"]) == KINDS
     assert set(result["seconds"]) == {*KINDS, "generators"}

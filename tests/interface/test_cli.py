@@ -182,7 +182,8 @@ EVALUATE = "evaluate --teacher {teacher} --model {tucker} "
     (STUDENTS + "real --dataset digits", "--dataset digits has 64 features and 10 classes, the "
      "teacher's checkpoint 4 and 3; pass the teacher's own data"),
     (STUDENTS + "real --dataset other.csv", "has the classes bee, cat, dog, the teacher ant, bee"),
-    (STUDENTS.replace("tucker", "teacher") + "real", "--student is not --teacher in Tucker form"),
+    (STUDENTS.replace("tucker", "teacher") + "real", "--student has 139 parameters, no fewer than "
+     "--teacher; make a smaller start with kegnet compress"),
     ("compress --teacher {teacher} --ranks 9", "ranks holds 9, expected integers from 1 to the "
      "width, 8"),
     ("compress --teacher {teacher} --ranks 1,2,3,4", "ranks has 4 entries, expected 1 to 3"),
