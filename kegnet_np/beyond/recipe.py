@@ -32,6 +32,20 @@ class Recipe:
     best: Candidate
     trials: tuple[Trial, ...]
     seconds: float = field(default=0.0, compare=False)
+    seen: tuple = field(default=(), compare=False, repr=False)  # some of the students' samples
+
+    @property
+    def kl(self) -> float:
+        """The divergence from the teacher after the last trial of the candidate chosen."""
+        what = self.best.start.model.widths, self.best.lr, self.best.batch
+        return next(t.kl for t in reversed(self.trials) if (t.widths, t.lr, t.batch) == what)
+
+    def better_than(self, students: Network) -> bool:
+        """Whether one of the students, a stack, ends further from the teacher than that trial: on
+        samples of the kind that it learnt from, so that it is not for learning them by heart."""
+        x, p = self.seen
+        return not all(losses.kl(one.predict(x), p) <= self.kl
+                       for one in map(students.member, range(len(students.theta))))
 
 
 def choose(teacher: Network, starts: Sequence[Network], samples: Sampler | np.ndarray, rows: int,
@@ -62,7 +76,8 @@ def choose(teacher: Network, starts: Sequence[Network], samples: Sampler | np.nd
     def chunks(n):
         return (answered(sampler(rng, n // EPOCHS)) for _ in range(EPOCHS))
 
-    judges = answered(sampler(of_held_out, HELD_OUT) if held_out is None else held_out)
+    seen = answered(sampler(of_held_out, HELD_OUT))
+    judges = seen if held_out is None else answered(held_out)
     candidates = [Candidate(start, lr, BATCH) for start, lr in product(starts, LRS)]
     trials: list[Trial] = []
     for i, cost in enumerate(COSTS):
@@ -73,4 +88,4 @@ def choose(teacher: Network, starts: Sequence[Network], samples: Sampler | np.nd
         at = Round(1.0, int(share * rows), share**0.5)
         candidates, tried = halving(teacher, candidates, [at], chunks, judges)
         trials += tried
-    return Recipe(candidates[0], tuple(trials), time.monotonic() - began)
+    return Recipe(candidates[0], tuple(trials), time.monotonic() - began, seen)

@@ -62,6 +62,11 @@ def wide(features: int) -> Sampler:
     return lambda rng, n: (3**0.5 * rng.uniform(-1, 1, (n, features))).astype(np.float32)
 
 
+def narrow(features: int) -> Sampler:
+    """Every feature N(0, 0.85²): a sum of squares as small as most real rows have."""
+    return lambda rng, n: np.float32(0.85) * rng.standard_normal((n, features), np.float32)
+
+
 def noised(generated: Sampler) -> Sampler:
     """x = √(1 − s²) x̂ + s ε with s ~ U(0, 1) for each row: variances of 1 stay 1. A generator's
     samples avoid class boundaries, noise knows nothing of the classes; here a student sees both."""
@@ -95,6 +100,7 @@ SAMPLERS = {
     "normal": Entry("every feature N(0, 1), the paper's baseline", "features", sampling.normal),
     "wide": Entry("every feature U(−√3, √3): uniform, with the variance of standardised data",
                   "features", wide),
+    "narrow": Entry("every feature N(0, 0.85²): normal, nearer to the mean", "features", narrow),
     "kegnet": Entry("samples of the generators (Yoo et al., 2019)", "generators"),
     "noised": Entry("from a generator's sample to noise: √(1 − s²) x̂ + s ε, s ~ U(0, 1)",
                     "generators", noised),

@@ -17,10 +17,13 @@ from ..network import Network
 from ..sampling import Sampler
 from ..student import distill
 from ..teacher import teach
+from ..train import Training
 from ..tucker import compress
 from .folder import Progress
 from .jobs import REAL, Found, Job, Made
 from .settings import Compress, Settings
+
+AGAIN = 2  # times that students who diverged learn again
 
 
 def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
@@ -60,15 +63,18 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
         arguments = settings.distill.arguments(learnt, validation, watch)
         if job.samples == REAL and arguments["held_out"] is not None:
             arguments["held_out"] = data.x_val
-        starts, told = starts_of(job, settings, found), dict[str, Any]()
+        starts, found_recipe = starts_of(job, settings, found), None
         if settings.distill.recipe == "chosen":
             held_out = data.x_val if job.samples == REAL else None
-            starts, told = best_of(M, starts, samples, arguments, held_out, settings.every.seed)
-            arguments["schedule"] = replace(arguments["schedule"], **told["recipe"])
+            starts, found_recipe = best_of(
+                M, starts, samples, arguments, held_out, settings.every.seed)
         if starts[0].theta.ndim == 1:  # students that start as one must see different samples
             arguments["shared"] = False
-        students, done = distill(
-            M, starts[0], samples, **arguments, **common, purpose=job.purpose)
+        learn = partial(distill, M, starts[0], samples, purpose=job.purpose)
+        if found_recipe:
+            students, done, told = by_recipe(learn, found_recipe, arguments | common, part)
+        else:
+            students, done, told = *learn(**arguments, **common), {}
         return [students], (scores(students, M, data) if data else {}) | trained(done) | told
 
 
@@ -131,22 +137,43 @@ def plain(job: Job, M: Network, settings: Settings, found: Found, sampler: Sampl
     if settings.distill.recipe == "chosen" and len(starts) > 1:
         arguments = settings.distill.arguments()
         starts, chosen = best_of(M, starts, sampler, arguments, None, settings.every.seed)
-        header |= chosen
+        header |= told_of(chosen)
     start = starts[0].member(0)
     return [start], (scores(start, M, data) if data else {}) | header | {"ranks": None}
 
 
 def best_of(M: Network, starts: list[Network], samples, arguments: Mapping[str, Any], held_out,
-            seed: int) -> tuple[list[Network], dict[str, Any]]:
-    """The start that trials choose, and what to tell: its "recipe", the trials, their seconds."""
+            seed: int) -> tuple[list[Network], recipe.Recipe]:
+    """The start that trials choose, and how to learn from there."""
     found = recipe.choose(
         M, [start.stack().member(0) for start in starts], samples,
         arguments["pool"] * arguments["schedule"].epochs, students=arguments["students"],
         held_out=held_out, seed=seed)
-    best = found.best
-    return ([start for start in starts if start.model == best.start.model],
-            {"recipe": {"lr": best.lr, "batch": best.batch}, "recipe_seconds": found.seconds,
-             "trials": [asdict(trial) for trial in found.trials]})
+    return [start for start in starts if start.model == found.best.start.model], found
+
+
+def by_recipe(learn: Callable, found: recipe.Recipe, arguments: dict[str, Any], part: Path | None
+              ) -> tuple[Network, Training, dict[str, Any]]:
+    """Students that learn by a recipe, and what to tell of it. Where one ends further from the
+    teacher than the short trial did, it diverged: all learn again, at half the rate."""
+    schedule, hook = arguments.pop("schedule"), arguments.pop("hook")
+    for halved in range(AGAIN + 1):
+        lr = found.best.lr / 2**halved
+        if halved and part:
+            hook = Progress(hook.name, part.with_stem(f"{halved}-{part.stem}"))
+        elif halved:
+            hook = Progress(hook.name)
+        own = replace(schedule, lr=lr, batch=found.best.batch)
+        students, done = learn(schedule=own, hook=hook, **arguments)
+        if not found.better_than(students):
+            break
+    return students, done, told_of(found) | {"recipe": {"lr": lr, "batch": found.best.batch}}
+
+
+def told_of(found: recipe.Recipe) -> dict[str, Any]:
+    """What a header keeps of a choice."""
+    return {"recipe": {"lr": found.best.lr, "batch": found.best.batch}, "recipe_kl": found.kl,
+            "recipe_seconds": found.seconds, "trials": [asdict(trial) for trial in found.trials]}
 
 
 def sampler_of(names: str, settings: Settings, data, found: Found,

@@ -134,14 +134,12 @@ def recipes(found: dict[str, dict]) -> Figure:
         for t in chosen["trials"]:
             key = len(t["widths"]), t["batch"], t["steps"]
             lines.setdefault(key, []).append((t["lr"], t["kl"]))
-            if {"lr": t["lr"], "batch": t["batch"]} == chosen["recipe"] and (
-                    len(t["widths"]) == len(chosen["widths"])):
-                best = t["lr"], t["kl"]  # its last trial
         for (depth, batch, steps), line in sorted(lines.items()):
             ax.plot(*zip(*sorted(line), strict=True), marker=".", lw=1, color=f"C{depth % 10}",
                     ls="-" if len(line) > 2 else ":",
                     label=f"{depth} layers, batch {batch}, {steps} steps")
-        ax.plot(*best, "*", color="tab:red", ms=10, label="chosen")
+        (rate,) = {t["lr"] for t in chosen["trials"] if t["kl"] == chosen["recipe_kl"]}
+        ax.plot(rate, chosen["recipe_kl"], "*", color="tab:red", ms=10, label="chosen")
         ax.set(xscale="log", yscale="log", title=name, xlabel="learning rate")
         ax.legend(fontsize=6)
     return figure

@@ -113,7 +113,7 @@ def result_of(settings: Settings, named: dict[str, dict]) -> dict:
 
 def _recipes(headers: dict) -> dict:
     """What trials chose, by the name of a job."""
-    return {name: {key: header[key] for key in ("recipe", "widths", "trials")}
+    return {name: {key: header[key] for key in ("recipe", "recipe_kl", "widths", "trials")}
             for name, header in headers.items() if "recipe" in header}
 
 

@@ -94,8 +94,7 @@ def test_a_stack_of_rates_learns_as_each_rate_by_itself(teacher, starts):
 
 
 def test_the_figure_shows_the_trials_and_the_choice(found):
-    told = {"recipe": {"lr": found.best.lr, "batch": found.best.batch},
-            "widths": found.best.start.model.widths, "trials": [vars(t) for t in found.trials]}
+    told = {"recipe_kl": found.kl, "trials": [vars(t) for t in found.trials]}
     figure = plots.recipes({"normal": told, "kegnet": told})
     (star,) = (line for line in figure.axes[0].lines if line.get_label() == "chosen")
     best = min(found.trials[10:], key=lambda t: t.kl)

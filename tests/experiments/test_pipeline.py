@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import data_loaders
+from kegnet_np import student
 from kegnet_np.experiments import pipeline
 from kegnet_np.experiments import run as whole
 from kegnet_np.experiments.jobs import Job
@@ -103,3 +104,24 @@ def test_a_job_that_fails_says_whose_loss_it_was(finished):
         np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="^normal: loss is ")
     ):
         done(finished, job, student_lr=1e30)
+
+
+def test_students_that_end_worse_than_the_trial_learn_again_at_half_the_rate(finished, monkeypatch):
+    """One student in a hundred diverges at the rate that short trials choose."""
+    settings = make({"params": 100, "dataset": str(finished.table), "noise_epochs": 2,
+                     "noise_pool": 8192, "students": 2, "seed": 3})
+    M, _ = checkpoint.load_network(finished.stages["teacher"])
+    job, rates = Job(str(finished.table), 3, "distill", "mlp", "normal", ""), []
+
+    def distilled(*arguments, **options):
+        students, done = student.distill(*arguments, **options)
+        rates.append(options["schedule"].lr)
+        if len(rates) < 3:
+            students.theta[-1] = 5  # the last one diverged
+        return students, done
+
+    monkeypatch.setattr(pipeline, "distill", distilled)
+    _, header = pipeline.work(job, settings, None, {"teach": M}, None)
+    assert rates == [rates[0], rates[0] / 2, rates[0] / 4]
+    assert header["recipe"]["lr"] == rates[-1] and header["recipe_kl"] < 99
+    assert max(t["lr"] for t in header["trials"]) >= rates[0]

@@ -39,7 +39,8 @@ def test_a_run_with_plain_mlps_chooses_each_recipe(finished, tmp_path):
         assert students.size == result["n_params"][name] <= 120
         assert len({row.tobytes() for row in students.theta}) == 3
         best = min(chosen["trials"][-4:], key=lambda t: t["kl"])
-        assert chosen["recipe"] == {"lr": best["lr"], "batch": best["batch"]}
+        assert chosen["recipe_kl"] == best["kl"] and chosen["recipe"]["batch"] == best["batch"]
+        assert best["lr"] / chosen["recipe"]["lr"] in (1, 2, 4)
         assert f"{name}: {len(chosen['widths'])} hidden layers of {chosen['widths'][0]}" in out
     assert (tmp_path / "run" / "figures" / "recipes.png").stat().st_size > 5000
     again = accepted("run", *options, "--resume", "--out", tmp_path / "run")
