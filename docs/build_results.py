@@ -17,8 +17,8 @@ RESULTS = sorted((ROOT / "results").glob("*.json"))
 DOCUMENT, PROTOCOLS, README = (
     ROOT / name for name in ("docs/results.md", "docs/protocols.md", "README.md")
 )
-SUMMARY = "fair"  # the result that the README has a few rows of
-ROWS = ("teacher", "uniform", "normal", "kegnet", "real")  # and the paired difference of two
+SUMMARY, SMALL = "fair", "frontier-tuned"  # results that the README has a few rows of
+ROWS = ("teacher", "normal", "kegnet", "real")  # and the paired difference of two
 PAIRED = "kegnet − normal, paired"
 
 
@@ -43,6 +43,20 @@ def summary() -> str:
     by_name = {row[0]: row for row in rows}
     chosen = [by_name[LABELS[name]] for name in ROWS] + [by_name[PAIRED]]
     return f"{to_markdown([head, *chosen])}\n\n{question.note(result)}."
+
+
+def small() -> str:
+    """A row per data set, a column per compression, of the first kind of students, for README."""
+    result, question = read(ROOT / "results" / f"{SMALL}.json")
+    rows: list[list[str]] = []
+    sizes: list[list[str]] = []
+    sets = [c["dataset"] for c in result["cells"] if c["does"] == "teach"]
+    for dataset in dict.fromkeys(sets):
+        head, taught, *sizes = question.rows(result, dataset)
+        cells = [row[2] if j else f"{row[2]} ({row[0]})" for j, row in enumerate(sizes)]
+        rows.append([f"{dataset}: {head[2]}", taught[2], *cells])
+    names = ["test accuracy, %", "teacher", "the paper's size", *(row[0] for row in sizes[1:])]
+    return f"{to_markdown([names, *rows])}\n\n{question.note(result)}."
 
 
 def presets() -> str:
@@ -77,7 +91,8 @@ def with_block(text: str, name: str, content: str) -> str:
 def pages() -> dict[Path, str]:
     """The texts that have blocks, with those that the numbers give."""
     blocks = [(DOCUMENT, f"results/{path.stem}", block(path)) for path in RESULTS]
-    blocks += [(README, "results/summary", summary()), (PROTOCOLS, "protocols", presets())]
+    blocks += [(README, "results/summary", summary()), (README, "results/small", small())]
+    blocks += [(PROTOCOLS, "protocols", presets())]
     made = {path: path.read_text(encoding="utf-8") for path in (DOCUMENT, PROTOCOLS, README)}
     for path, name, content in blocks:
         made[path] = with_block(made[path], name, content)
