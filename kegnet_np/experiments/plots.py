@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ..generator import generator_input
 from ..io.files import write_atomically
@@ -125,23 +125,29 @@ def ranks(chosen, trials: list[dict]) -> Figure:
 
 
 def recipes(found: dict[str, dict]) -> Figure:
-    """An axis per kind of students, KL divergence by learning rate, a line for each depth, batch
-    and length of trials (dicts of `trials.Trial`); the recipe chosen is marked."""
-    figure, axes = row_of_axes(len(found), 3.4 * max(len(found), 1.5), 3.4,
+    """An axis per kind of students, KL divergence by learning rate: lines of the first trials by
+    depth, points of the second ones by depth and batch (dicts of `trials.Trial`); the recipe chosen
+    is marked."""
+    figure, axes = row_of_axes(len(found), 3.4 * max(len(found), 1.5), 4.4,
                                "KL from the teacher, held-out samples")
     for ax, (name, chosen) in zip(axes, found.items(), strict=True):
+        trials, first = chosen["trials"], chosen["trials"][0]
         lines: dict[tuple, list[tuple[float, float]]] = {}
-        for t in chosen["trials"]:
-            key = len(t["widths"]), t["batch"], t["steps"]
+        for t in trials:
+            key = t["steps"] > first["steps"], len(t["widths"]), t["batch"]
             lines.setdefault(key, []).append((t["lr"], t["kl"]))
-        for (depth, batch, steps), line in sorted(lines.items()):
-            ax.plot(*zip(*sorted(line), strict=True), marker=".", lw=1, color=f"C{depth % 10}",
-                    ls="-" if len(line) > 2 else ":",
-                    label=f"{depth} layers, batch {batch}, {steps} steps")
-        (rate,) = {t["lr"] for t in chosen["trials"] if t["kl"] == chosen["recipe_kl"]}
-        ax.plot(rate, chosen["recipe_kl"], "*", color="tab:red", ms=10, label="chosen")
-        ax.set(xscale="log", yscale="log", title=name, xlabel="learning rate")
-        ax.legend(fontsize=6)
+        for (again, depth, batch), line in sorted(lines.items()):
+            ax.plot(*zip(*sorted(line), strict=True), color=f"C{depth % 10}", lw=1,
+                    ls="" if again else "-", marker="s" if batch == first["batch"] else "^",
+                    ms=6 if again else 3, label=f"{depth} layers, batch {batch}"
+                    + (", longer" if again else ""))
+        (rate,) = {t["lr"] for t in trials if t["kl"] == chosen["recipe_kl"]}
+        ax.plot(rate, chosen["recipe_kl"], "k*", ms=12, mfc="none", label="chosen")
+        ax.set(xscale="log", yscale="log", title=shorten(name), xlabel="learning rate")
+        rates = sorted({t["lr"] for t in trials})
+        ax.set_xticks(rates, [f"{rate:g}" for rate in rates], size=7, rotation=45)
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.legend(fontsize=6, loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=2)
     return figure
 
 
