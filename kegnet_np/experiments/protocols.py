@@ -50,7 +50,7 @@ def with_protocol(given: Mapping[str, Any]) -> dict[str, Any]:
     sized = given.keys() & {"compression", "params"} and "ranks" not in given
     if given.get("form", "mlp" if sized else "tucker") == "mlp":
         usual |= {"form": "mlp", "protocol": "tuned", "ranks": ()}
-    elif given.get("ranks") == ():
-        usual |= {"protocol": "beyond", "sampler": "normal+noised"}
+    elif given.get("ranks") == () or sized:
+        usual |= {"protocol": "beyond", "sampler": "normal+noised", "ranks": ()}
     chosen = usual | given
     return PROTOCOLS.get(chosen["protocol"], {}) | chosen

@@ -20,6 +20,8 @@ def test_a_size_without_ranks_asks_for_a_plain_mlp_and_its_recipe():
     assert make({"form": "mlp"}).every.protocol == "tuned"
     both = make({"compression": 12.0, "ranks": ()})
     assert (both.compress.form, both.every.protocol) == ("tucker", "beyond")
+    assert make({"compression": 12.0, "form": "tucker"}) == make(
+        {"compression": 12.0, "ranks": (), "form": "tucker"})
     assert make({}).compress.form == "tucker" and make({}).distill.recipe == "given"
 
 
