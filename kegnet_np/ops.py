@@ -85,7 +85,7 @@ def _tucker_dense_vjp(need, g, kept, x, U_in, core, U_out, b, activation=identit
     gv = _matmul(g, U_out.mT)  # (B, r')
     gu = _matmul(gv, core.mT)  # (B, r)
     return (
-        _matmul(gu, U_in.mT) if 0 in need else None,  # (B, D)
+        _matmul(gu, np.ascontiguousarray(U_in.mT)) if 0 in need else None,  # (B, D)
         x.mT @ gu if 1 in need else None,  # (D, r)
         u.mT @ gv if 2 in need else None,  # (r, r')
         v.mT @ g if 3 in need else None,  # (r', H)
