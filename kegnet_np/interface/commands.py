@@ -94,7 +94,7 @@ def distill(given: Annotated[Given, s.Every, s.Data, s.Compress, s.Distill, "but
     """train students on the teacher's answers to samples
 
     student : where students start, from kegnet compress (default: compressed here, see --ranks)
-    sampler : NAME or NAME+NAME..., what the student sees: uniform, normal, wide, kegnet, noised, energy, or a mixture; or real, the ceiling, which takes the inputs of --dataset
+    sampler : NAME or NAME+NAME..., what the student sees: uniform, normal, wide, narrow, kegnet, noised, energy, or a mixture; or real, the ceiling, which takes the inputs of --dataset
     example: kegnet distill --teacher teacher.npz --student tucker.npz --sampler kegnet --generator-file generators.npz --out students.npz
     """  # noqa: E501
     own = {} if student else {"sampler": sampler if sampler != REAL else "normal"}
