@@ -9,7 +9,7 @@ class Adam:
     Parameters
     ----------
     theta : array (..., P), only its shape and type are used.
-    lr : float > 0, the step size α; an array (S, 1) may take its place, of one for each network.
+    lr : float > 0, the step size α. The attribute may be set to an array (S, 1), one per network.
     betas : the decay rates β₁, β₂ of the two moments. eps : added to the root.
 
     Attributes

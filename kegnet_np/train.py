@@ -193,12 +193,11 @@ def fresh_batches(
     """
 
     def batches(training):
-        A = len(training.rngs)
+        rngs, A = training.rngs[:1] if shared else training.rngs, len(training.rngs)
         for _ in range(steps):
-            rngs = training.rngs[:1] if shared else training.rngs
-            x = sampling.stacked(lambda rng: sampler(rng, batch), rngs)
+            x = sampling.stacked(lambda rng: sampler(rng, batch), rngs)  # (A, B, D)
             seen = x, target_of(x)
-            yield tuple(np.broadcast_to(a, (A, *a.shape[1:])) for a in seen)  # (A, B, D), (A, B, K)
+            yield seen if not shared else tuple(np.broadcast_to(a, (A, *a.shape[1:])) for a in seen)
 
     return batches
 

@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
-from kegnet_np import losses, metrics, sampling, tucker
+from kegnet_np import losses, metrics, sampling, train, tucker
 from kegnet_np.models import MLP
 from kegnet_np.network import Network
 from kegnet_np.student import distill
@@ -183,3 +183,34 @@ def test_held_out_samples_cannot_be_drawn_from_rows(teacher):
 def test_validation_rows_that_do_not_fit_are_refused_by_name(teacher, validation, message):
     with pytest.raises(ValueError, match=message):
         distilled(teacher, validation=validation)
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_students_that_share_samples_see_the_same_and_the_teacher_answers_once(fresh, monkeypatch):
+    M = Network.random(MLP(4, 3, (6,)), np.random.default_rng(0))
+    start = Network.random(MLP(4, 3, (5,)), sampling.seeded(0, "starts", 3))
+    asked, seen, predict = [], [], Network.predict
+
+    def counted(self, x):
+        if self is M:
+            asked.append(x.shape)
+        return predict(self, x)
+
+    epoch_of = train.classifier_epoch
+
+    def spied(model, loss, batches):
+        def of(training):
+            for x, target in batches(training):
+                seen.append((x.copy(), target.copy()))
+                yield x, target
+
+        return epoch_of(model, loss, of)
+
+    monkeypatch.setattr(Network, "predict", counted)
+    monkeypatch.setattr(train, "classifier_epoch", spied)
+    distill(M, start, sampling.normal(4), pool=16, fresh=fresh, shared=True, shuffle=False,
+            dropout=False, held_out=None, schedule=Schedule(1e-3, 8, 2))
+    assert sum(int(np.prod(shape[:-1])) for shape in asked) == (32 if fresh else 16)
+    for arrays in seen:
+        for a in arrays:
+            assert len(a) == 3 and all(np.array_equal(a[0], own) for own in a)

@@ -44,8 +44,7 @@ class Recipe:
         """Whether one of the students, a stack, ends further from the teacher than that trial: on
         samples of the kind that it learnt from, so that it is not for learning them by heart."""
         x, p = self.seen
-        return not all(losses.kl(one.predict(x), p) <= self.kl
-                       for one in map(students.member, range(len(students.theta))))
+        return not (losses.kl(students.predict(x), p) <= self.kl).all()
 
 
 def choose(teacher: Network, starts: Sequence[Network], samples: Sampler | np.ndarray, rows: int,

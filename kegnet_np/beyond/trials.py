@@ -94,14 +94,13 @@ def _tried(candidates, at: Round, chunks, x_held, p_held) -> list[Trial]:
                 training.adam.lr = lrs * training.schedule.rate(epoch)
                 seen = train.pool_batches(x, target, training.schedule.batch, shuffle=False)
                 train.classifier_epoch(model, losses.kl, seen)(training)
-        tried = {i: _judged(candidates[i], Network(model, theta), training.adam.t, x_held, p_held)
-                 for model, ids, training, _ in learning
-                 for i, theta in zip(ids, training.theta, strict=True)}
+        tried: dict[int, Trial] = {}
+        for model, ids, training, _ in learning:
+            logits = Network(model, training.theta, training.state).predict(x_held)
+            judged = zip(ids, losses.kl(logits, p_held), metrics.agreement(logits, p_held),
+                         strict=True)
+            for i, kl, agreement in judged:
+                tried[i] = Trial(model.widths, model.ranks, candidates[i].lr, candidates[i].batch,
+                                 training.adam.t, float(kl) if isfinite(kl) else inf,
+                                 float(agreement))
     return [tried[i] for i in range(len(candidates))]
-
-
-def _judged(c: Candidate, student: Network, steps: int, x, p) -> Trial:
-    logits = student.predict(x)
-    kl, model = float(losses.kl(logits, p)), c.start.model
-    return Trial(model.widths, model.ranks, c.lr, c.batch, steps,
-                 kl if isfinite(kl) else inf, float(metrics.agreement(logits, p)))

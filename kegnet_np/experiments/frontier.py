@@ -16,13 +16,12 @@ from ..beyond.ranks import n_params
 from ..models import MLP
 from . import grid
 from .jobs import REAL, Job
-from .run import SCORES
+from .run import FORMS, SCORES
 from .text import span
 
 PAPER = {  # accuracy in percent and compression, as reported (Yoo et al., 2019, Table 2)
     "shuttle": (94.21, 8.17), "pendigits": (82.62, 8.07), "letter": (77.73, 4.13)}
 WITHIN = (1, 3)  # points below the teacher
-NAMES = {"mlp": "MLP", "tucker": "Tucker"}
 note = grid.note
 
 
@@ -42,7 +41,7 @@ def jobs_of(models: Mapping[str, MLP], compressions: Mapping[str, Sequence[float
         kinds = list(product(forms, (*samplers, *also, REAL)))
     for names in (*samplers, *also):
         named.parts(names)
-    if wrong := set(forms) - {"mlp", "tucker"}:
+    if wrong := set(forms) - FORMS.keys():
         raise ValueError(f"forms has {min(wrong)!r}, expected mlp, tucker or both")
     made = []
     for dataset, M in models.items():
@@ -69,7 +68,7 @@ def _kinds(result: dict) -> dict[str, dict[str, str]]:
         seen = "real inputs (ceiling)" if samples == REAL else samples
         if rival:
             return seen if form == "tucker" else f"smaller MLP, {samples}"
-        return f"{NAMES[form]}, {seen}"
+        return f"{FORMS[form]}, {seen}"
 
     order = sorted(kinds, key=lambda kind: ((kind[0] == "mlp") == rival, kind[1] == REAL))
     return {label(*kind): kinds[kind] for kind in order}

@@ -13,6 +13,7 @@ from .. import metrics, sampling
 from ..beyond import metadata, ranks, recipe, samplers
 from ..beyond.start import fit_layers
 from ..generator import extract, generated
+from ..models import MLP
 from ..network import Network
 from ..sampling import Sampler
 from ..student import distill
@@ -116,19 +117,24 @@ def compressed(M: Network, settings: Compress, seed: int, sampler_of: Callable
 
 def starts_of(job: Job, settings: Settings, found: Found) -> list[Network]:
     """Where the students of a job may start: one network, or stacks of random ones of a depth."""
-    M, compressed, own = found["teach"], found.get("compress"), settings.compress
+    M, compressed = found["teach"], found.get("compress")
     if compressed and job.form == "tucker":
         return [compressed.member(0)]
-    budget = compressed.size if compressed else budget_of(own, M.size)
+    budget = compressed.size if compressed else budget_of(settings.compress, M.size)
     if job.form == "mlp":
-        tuned, given = settings.distill.recipe == "chosen", job.layers or own.layers
-        depths = (given,) if given else recipe.DEPTHS if tuned else (3,)
-        models = [ranks.smaller_mlp(M.model, budget, depth) for depth in depths]
+        models = plain_models(M.model, budget, settings, job.layers)
     else:  # a shallower Tucker form
         shallow = replace(M.model, widths=M.model.widths[:1] * job.layers)
         models = [replace(shallow, ranks=(ranks.largest_rank(shallow, budget),))]
     draw = settings.every.seed, f"{job.purpose} init", settings.distill.students
     return [Network.random(model, sampling.seeded(*draw)) for model in models]
+
+
+def plain_models(model: MLP, budget: int, settings: Settings, layers: int = 0) -> list[MLP]:
+    """The plain MLPs that students may be: of the depth given, or one of each that trials try."""
+    given, tuned = layers or settings.compress.layers, settings.distill.recipe == "chosen"
+    depths = (given,) if given else recipe.DEPTHS if tuned else (3,)
+    return [ranks.smaller_mlp(model, budget, depth) for depth in depths]
 
 
 def plain(job: Job, M: Network, settings: Settings, found: Found, sampler: Sampler, data) -> Made:
@@ -159,10 +165,8 @@ def by_recipe(learn: Callable, found: recipe.Recipe, arguments: dict[str, Any], 
     schedule, hook = arguments.pop("schedule"), arguments.pop("hook")
     for halved in range(AGAIN + 1):
         lr = found.best.lr / 2**halved
-        if halved and part:
-            hook = Progress(hook.name, part.with_stem(f"{halved}-{part.stem}"))
-        elif halved:
-            hook = Progress(hook.name)
+        if halved:
+            hook = Progress(hook.name, part and part.with_stem(f"{halved}-{part.stem}"))
         own = replace(schedule, lr=lr, batch=found.best.batch)
         students, done = learn(schedule=own, hook=hook, **arguments)
         if not found.better_than(students):

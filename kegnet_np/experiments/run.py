@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from .. import sampling
-from ..beyond.ranks import largest_rank, smaller_mlp
+from ..beyond.ranks import largest_rank
 from ..generator import generated
 from ..io.files import write_text
 from ..models import MLP
@@ -28,6 +28,7 @@ LABELS = {
     "normal": "Tucker + normal noise",
     "kegnet": "Tucker + KegNet",
     REAL: "Tucker + real inputs (ceiling)"}
+FORMS = {"tucker": "Tucker", "mlp": "MLP"}  # of students, as `LABELS` has them
 RIVAL = "smaller MLP, same samples"  # of Tucker students
 SCORES = {"accuracy": "test accuracy", "balanced": "balanced accuracy", "agreement": "agreement"}
 METRICS = ("stage", "epoch", "member", "loss", "cls_loss", "dec_loss", "div_loss", "score")
@@ -67,8 +68,11 @@ def run(settings: Settings, load: Callable, out, *, figures: bool = True, **opti
     jobs, data, size = jobs_of(settings), load(settings), settings.compress
     if not size.ranks and size.agreement is None:  # what cannot be had is refused at once
         model = MLP(data.features, data.classes, settings.teach.arguments()["widths"])
-        check = largest_rank if size.form == "tucker" else partial(smaller_mlp, depth=3)
-        check(model, pipeline.budget_of(size, model.layout.size))
+        budget = pipeline.budget_of(size, model.layout.size)
+        if size.form == "tucker":
+            largest_rank(model, budget)
+        else:
+            pipeline.plain_models(model, budget, settings)
     engine = Engine(
         Path(out), lambda job: settings, lambda settings: data, partial(pipeline.work, watch=True),
         file_of=short, **options)
@@ -146,8 +150,8 @@ def table(result: dict) -> str:
     for name in result["accuracy"]:
         n = result["n_params"][name]
         label = LABELS.get(name, RIVAL if name == "mlp" else f"Tucker + {name}")
-        cells = [label if result["form"] == "tucker" else label.replace("Tucker", "MLP"),
-                 f"{n:,}", f"{result['n_params']['teacher'] / n:.2f}x"]
+        cells = [label.replace("Tucker", FORMS[result["form"]]), f"{n:,}",
+                 f"{result['n_params']['teacher'] / n:.2f}x"]
         cells += [cell(result[key][name], 2, spread="sd") for key in ("accuracy", "agreement")]
         rows.append([*cells, f"{result['seconds'][name]:.1f}"])
     note = (

@@ -60,7 +60,7 @@ def found_for(job: Job, M: Network, generator_file: Path | None, student: Path |
     if student:
         start, _ = checkpoint.load_network(student)
         same_job("--student", start, M)
-        if start.size >= M.size:
+        if start.model.ranks is None and start.size >= M.size:
             raise ValueError(f"--student has {start.size:,} parameters, no fewer than --teacher; "
                              "make a smaller start with kegnet compress")
         if start.model.ranks is not None and start.model.widths != M.model.widths:

@@ -81,6 +81,23 @@ def test_forms_that_do_not_fit_are_refused(finished, tmp_path, options, words):
     assert words in refused(tmp_path, "compress", *teacher, *options)
 
 
+def test_a_depth_that_the_budget_does_not_fit_is_refused_before_anything_is_trained(
+    finished, tmp_path
+):
+    options = ["--dataset", finished.table, "--params", 20, "--layers", 9, "--out", tmp_path / "r"]
+    words = "width 1 in 9 hidden layers"
+    assert words in refused(tmp_path, "run", *options)
+
+
+def test_a_tucker_start_may_be_larger_than_its_teacher(finished, tmp_path):
+    teacher = ["--teacher", finished.stages["teacher"]]
+    accepted("compress", *teacher, "--ranks", 8, "--out", tmp_path / "full.npz")
+    start, _ = load_network(tmp_path / "full.npz")
+    assert start.size > load_network(finished.stages["teacher"])[0].size
+    accepted("distill", *teacher, "--student", tmp_path / "full.npz", "--sampler", "normal",
+             "--protocol", "quick", "--out", tmp_path / "s.npz")
+
+
 def test_a_frontier_of_forms(finished, tmp_path):
     config = tmp_path / "tiny.toml"
     lines = finished.settings.read_text().splitlines()
