@@ -17,27 +17,27 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
     Not differentiable; it makes targets. For a loss use `cross_entropy` or `kl`.
     """
-    e = np.exp(logits - _largest(logits))
-    e /= _total(e)
+    e = np.exp(logits - largest(logits))
+    e /= row_sum(e)
     return e
 
 
-def _largest(a):
+def largest(a):
     """The largest of each row, (..., K) -> (..., 1); fast where rows are many and short."""
     return np.ascontiguousarray(np.moveaxis(a, -1, 0)).max(0)[..., None]
 
 
-def _total(a):
+def row_sum(a):
     """The sum of each row, (..., K) -> (..., 1); BLAS is faster at it than a reduction."""
     return np.matmul(a, constant(1, (a.shape[-1], 1), a.dtype))
 
 
-def _row_mean(a, b):
+def row_mean(a, b):
     """mean_b Σ_k a_bk b_bk, (..., B, K) twice -> (...)."""
     return np.einsum("...bk,...bk->...", a, b) / a.shape[-2]
 
 
-def _alike(name, found, expected):
+def alike(name, found, expected):
     """A target of another shape would be broadcast in silence."""
     if found != expected:
         raise ValueError(f"{name} has {found} as its last two axes, expected {expected}")
@@ -46,14 +46,14 @@ def _alike(name, found, expected):
 # --- log-softmax --------------------------------------------------------------------------------
 
 
-def _log_softmax_reference(a):
+def log_softmax_reference(a):
     shifted = a - anp.max(a, axis=-1, keepdims=True)
     return shifted - anp.log(anp.sum(anp.exp(shifted), axis=-1, keepdims=True))
 
 
-def _log_softmax(a):
-    y = a - _largest(a)
-    y -= np.log(_total(np.exp(y)))
+def log_softmax(a):
+    y = a - largest(a)
+    y -= np.log(row_sum(np.exp(y)))
     return y
 
 
@@ -61,12 +61,12 @@ def _log_softmax(a):
 
 
 def _cross_entropy_reference(a, y):
-    return -anp.mean(anp.sum(y * _log_softmax_reference(a), axis=-1), axis=-1)
+    return -anp.mean(anp.sum(y * log_softmax_reference(a), axis=-1), axis=-1)
 
 
 def _cross_entropy_vjp(need, g, log_q, a, y):
     pull = np.exp(log_q)
-    pull *= _total(y)
+    pull *= row_sum(y)
     pull -= y
     pull *= g[..., None, None] / a.shape[-2]
     return pull, None
@@ -79,9 +79,9 @@ def cross_entropy(a, y):
     ∂ log softmax(a)_k / ∂a_j = [j = k] − softmax(a)_j, so
     ∂l/∂a_bj = (softmax(a_b)_j Σ_k y_bk − y_bj) / B.
     """
-    _alike("y", y.shape[-2:], a.shape[-2:])
-    log_q = _log_softmax(a)
-    return -_row_mean(y, log_q), log_q
+    alike("y", y.shape[-2:], a.shape[-2:])
+    log_q = log_softmax(a)
+    return -row_mean(y, log_q), log_q
 
 
 # --- Kullback-Leibler ---------------------------------------------------------------------------
@@ -103,9 +103,9 @@ def kl(a, p):
     The student's loss, p = softmax of the teacher's logits. It is the cross-entropy less a
     constant, the entropy of p, so its gradient is that of `cross_entropy`.
     """
-    _alike("p", p.shape[-2:], a.shape[-2:])
-    log_q = _log_softmax(a)
-    return _row_mean(p, _log_or_0(p) - log_q), log_q
+    alike("p", p.shape[-2:], a.shape[-2:])
+    log_q = log_softmax(a)
+    return row_mean(p, _log_or_0(p) - log_q), log_q
 
 
 # --- reconstruction -----------------------------------------------------------------------------
@@ -125,7 +125,7 @@ def reconstruction(z_hat, z):
 
     ∂l/∂ẑ = 2 (ẑ − z) / (B Z).
     """
-    _alike("z", z.shape[-2:], z_hat.shape[-2:])
+    alike("z", z.shape[-2:], z_hat.shape[-2:])
     error = z_hat - z
     return np.square(error).mean((-2, -1)), error
 
@@ -163,7 +163,7 @@ def diversity(x, z):
     ∂l/∂x_ik = −l ∂m/∂x_ik. Row i is in the pairs (i, j) and (j, i), alike by symmetry, so
     ∂m/∂x_ik = 2/(B² D) Σ_j d_z(z_i, z_j) sign(x_ik − x_jk), where sign(0) = 0.
     """
-    _alike("z", z.shape[-2:], (x.shape[-2], z.shape[-1]))
+    alike("z", z.shape[-2:], (x.shape[-2], z.shape[-1]))
     total = 0
     for k in range(x.shape[-1]):
         column = x[..., k]

@@ -48,5 +48,6 @@ class Adam:
 
     def restore(self, arrays) -> None:
         """Take the state back from a checkpoint's arrays."""
-        self.m[...], self.v[...] = arrays["adam_sum_g"], arrays["adam_sum_gg"]
+        self.m, self.v = arrays["adam_sum_g"], arrays["adam_sum_gg"]
+        self._a = np.empty_like(self.m)
         self.t = int(arrays["adam_t"])

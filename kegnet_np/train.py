@@ -85,9 +85,8 @@ class Training:
     def retire(self, done: np.ndarray) -> None:
         """Drop the members marked in ``done`` (A,); the others are not touched by it."""
         going = ~done
-        moments, adam = self.adam.arrays(), self.adam
         self.theta, self.state = self.theta[going], self.state[going]
-        self.adam = Adam(self.theta, adam.lr)
+        moments = self.adam.arrays()
         self.adam.restore({k: a[going] if a.ndim else a for k, a in moments.items()})
         self.rngs = [rng for rng, keeps in zip(self.rngs, going, strict=True) if keeps]
         self.members = self.members[going]

@@ -11,12 +11,13 @@ import pytest
 from autograd import grad
 from checks import central_differences, check_operation, close
 
+import kegnet_np.kdgan.operations  # noqa: F401  puts its own into the registry
 from kegnet_np import activations, losses, ops
 from kegnet_np.activations import ACTIVATIONS, elu, identity, logistic, relu, tanh
 from kegnet_np.autodiff import REGISTRY, Operation, make_primitive
 from kegnet_np.params import Layout
 
-B, D, H, R = 4, 3, 5, 2  # rows, inputs, outputs, rank
+B, D, H, R, N = 4, 3, 5, 2, 3  # rows, inputs, outputs, rank, draws
 LAYERS = ("dense", "tucker_dense")  # the operations that take an activation
 CASES = [
     *(pytest.param(name, None, id=name) for name in REGISTRY),
@@ -46,6 +47,10 @@ def arguments(name, rng, x_lead=(), p_lead=(), activation=None):
         "reconstruction": lambda: (a, draw(x_lead, B, H)),
         "diversity": lambda: (x, draw(x_lead, B, H)),
         "chain": lambda: network(x, draw, p_lead),
+        "log_sigmoid_loss": lambda: (a, rng.random(a.shape) + 0.1, rng.random(a.shape) + 0.1),
+        "log_l2": lambda: (a, losses.log_softmax(draw(x_lead, B, H))),
+        "concrete": lambda: (a, draw((N,), *x_lead, B, H), 0.7),
+        "mean_reward": lambda: (draw((N,), *x_lead, B, H), a),
     }[name]()
     return made if activation is None else (*made, activation)
 
@@ -79,6 +84,7 @@ def test_every_operation_is_in_the_registry():
         "identity", "elu", "relu", "tanh", "logistic",
         "dense", "tucker_dense", "batch_norm", "batch_norm_eval", "dropout",
         "chain", "cross_entropy", "kl", "reconstruction", "diversity",
+        "log_sigmoid_loss", "log_l2", "concrete", "mean_reward",
     }
     assert list(ACTIVATIONS) == ["identity", "elu", "relu", "tanh", "logistic"]
     assert [repr(f) for f in ACTIVATIONS.values()] == list(ACTIVATIONS)

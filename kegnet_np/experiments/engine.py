@@ -23,7 +23,7 @@ from .folder import RunError, opened
 from .jobs import Found, Job, Made, in_waves
 from .settings import Settings
 
-Work = Callable[[Job, Settings, Any, Found, Path | None], Made]
+Work = Callable[[Job, Any, Any, Found, Path | None], Made]  # of a job, its settings, its data
 
 
 @dataclass

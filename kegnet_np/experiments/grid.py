@@ -37,12 +37,14 @@ def settings_of(given: Mapping[str, Any], variants: Variants | None = None) -> C
 
 
 def do(question: str, jobs: list[Job], given: Mapping[str, Any], load: Callable, out, *,
-       variants: Variants | None = None, work: Work = pipeline.work, **options) -> dict:
+       variants: Variants | None = None, settings: Callable | None = None,
+       work: Work = pipeline.work, **options) -> dict:
     """Do what of the jobs is not done yet; what ``table.json`` then holds. See `engine.Engine`.
 
     question : the module of this folder that asks and renders. given : settings of all jobs.
+    settings : of a job, if they are not those of the four verbs.
     """
-    engine = Engine(Path(out), settings_of(given, variants), load, work, **options)
+    engine = Engine(Path(out), settings or settings_of(given, variants), load, work, **options)
     headers = engine.run(jobs, {"settings": given, "grid": [job.name for job in jobs]})
     cells = [{key: value for key, value in (asdict(job) | header).items()
               if key not in LEFT_OUT and value != USUAL.get(key)}

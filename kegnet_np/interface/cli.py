@@ -16,7 +16,8 @@ from . import commands, grids
 
 COMMANDS = {function.__name__: function for function in (
     commands.run, commands.teach, commands.extract, commands.compress, commands.distill,
-    commands.evaluate, grids.table, grids.frontier, grids.study, commands.metadata, commands.info)}
+    commands.evaluate, grids.table, grids.frontier, grids.kdgan, grids.study,
+    commands.metadata, commands.info)}
 # What a --student has already.
 FORM = ("form", "layers", "ranks", "compression", "params", "agreement", "init")
 REMEDIES = {  # for errors that are not our own
@@ -130,7 +131,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if "student" in named and (twice := [name for name in FORM if name in arguments]):
             raise ValueError(f"--{twice[0]} is given with --student, which has its form; drop one")
-        for name in {"jobs", "teachers"} & named.keys():
+        for name in {"jobs", "teachers", "seeds"} & named.keys():
             if named[name] < 1:
                 raise ValueError(f"--{name} is {named[name]}, expected at least 1")
         if "given" in own:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 from ..experiments import frontier as front
-from ..experiments import grid, run, text
+from ..experiments import games, grid, run, text
+from ..experiments import kdgan as asked
 from ..experiments import settings as s
 from ..experiments import table as paper
 from ..experiments.jobs import Job
@@ -84,6 +85,46 @@ def _sizes(given: list[str], datasets: list[str]) -> dict[str, list[float]]:
     return sizes
 
 
+def kdgan(given: Annotated[Given, s.Data, games.Play, "but", "dataset"],
+          dataset: str = "digits", labels: str = "50,100,1000,all", seeds: int = 5,
+          seed: int = s.Every.seed, ablations: bool = False, quick: bool = False, jobs: int = 0,
+          dask: str | None = None, out: Path | None = None, resume: bool = False) -> None:
+    """the other way to distil, with labels and an adversary, beside its baselines
+
+    dataset : NAME[,NAME...]: digits, pendigits, letter, shuttle, or paths ending in .csv (default: digits)
+    labels : N1,N2,...: how many labelled rows there are, or all (default: 50,100,1000,all)
+    seeds : games of each kind, each with rows and players of its own (default: 5)
+    seed : of all that is drawn at random (default: 2019)
+    ablations : also KDGAN with γ = 0, fixed τ, α = 0, 0.5 and 1, and other estimators
+    quick : 50 and 100 labels, short games: within a minute
+    out : its folder (default: kdgan/NAME)
+    example: kegnet kdgan --dataset pendigits --labels 50,100 --out kdgan/pendigits
+    """  # noqa: E501
+    given = (QUICK if quick else {}) | given
+    counts = [_count(text) for text in ("50,100" if quick else labels).split(",")]
+    names = dataset.split(",")
+    made = asked.jobs_of(names, counts, s.Every(seed=seed).seed, ablations)
+    settings = games.settings_of(given, seeds)
+    for name in names:
+        data = inputs.load(settings(Job(name, seed, "teach")))
+        for n in counts:
+            games.rows_of(data, n, seed, 1)
+    out = out or Path("kdgan", Path(names[0]).stem)
+    result = grid.do("kdgan", made, given | {"seeds": seeds}, inputs.load, out, settings=settings,
+                     work=games.work, **inputs.options(jobs, resume, dask))
+    _show(asked, result, out, "kdgan.png")
+
+
+QUICK = {"epochs": 10, "pretraining": 40}
+
+
+def _count(text: str) -> int:
+    """A number of labels, 0 for all."""
+    if text != "all" and not (text.isdigit() and int(text)):
+        raise ValueError(f"--labels has {text!r}, expected numbers such as 50,100, or all")
+    return 0 if text == "all" else int(text)
+
+
 def study(question: str, /, teachers: int = 3, jobs: int = 0, dask: str | None = None,
           out: Path | None = None, resume: bool = False) -> None:
     """a question put to the method: form, metadata, official, quirks or samples
@@ -94,10 +135,10 @@ def study(question: str, /, teachers: int = 3, jobs: int = 0, dask: str | None =
     """  # noqa: E501
     if question not in STUDIES:
         raise ValueError(f"QUESTION is {question!r}, expected one of {', '.join(STUDIES)}")
-    asked = import_module(f"kegnet_np.experiments.{question}")
+    module = import_module(f"kegnet_np.experiments.{question}")
     out = out or Path("studies", question)
     options = inputs.options(jobs, resume, dask)
-    _show(asked, grid.ask(asked, inputs.load, out, teachers, **options), out)
+    _show(module, grid.ask(module, inputs.load, out, teachers, **options), out)
 
 
 def _of_grid(given: Given, protocol: str, seeds: int | None) -> tuple[Given, int]:

@@ -162,7 +162,6 @@ def restore_training(path, training: Training, name: str) -> None:
         raise CheckpointError(f"{path}: belongs to another stage or version; delete it")
     for key in (*ARRAYS, *VALUES):
         setattr(training, key, (arrays | header)[key])
-    training.adam = type(training.adam)(training.theta, training.adam.lr)
     training.adam.restore(arrays)
     training.rngs = [np.random.default_rng() for _ in header["rngs"]]
     for rng, state in zip(training.rngs, header["rngs"], strict=True):

@@ -118,7 +118,7 @@ def test_bad_settings_of_a_grid_are_refused(folder, command):
     line = refused(folder, command, "--config", "my.toml", "--out", "out")
     assert "seed is 'x', expected an integer of at least 0" in line
     line = refused(folder, command, "--datasets", "digits", "--seeds", 0, "--out", "out")
-    assert "students is 0, expected an integer more than 0" in line
+    assert "--seeds is 0, expected at least 1" in line
     line = refused(folder, command, "--datasets", "digits", "--jobs", 0, "--out", "out")
     assert "--jobs is 0, expected at least 1" in line
 

@@ -1,0 +1,162 @@
+"""Does an adversary help where labels are few? KDGAN beside its baselines (Wang et al., 2018).
+
+For each number n of labels every method starts from the same pretrained classifier, teacher and
+discriminator, sees the same n rows, and C takes the same number of updates.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from . import grid
+from .games import ABLATIONS, METHODS, OwnJob
+from .jobs import Job
+from .text import cell
+
+LABELS = {"teacher": "T, pretrained", "classifier": "C, pretrained"}  # and the methods by name
+PAIRS = [("KDGAN", other) for other in ("KL", "alone", "co-distillation", "NaGAN")]
+
+
+def jobs_of(datasets: Sequence[str], labels: Sequence[int], seed: int, ablations: bool = False
+            ) -> list[Job]:
+    """A game of every method, and a measure of the gradients, for each set and number of labels."""
+    if len(set(labels)) < len(labels) or min(labels, default=-1) < 0:
+        raise ValueError(f"labels is {list(labels)}, expected different numbers of labels")
+    variants = [*METHODS, *(ABLATIONS if ablations else ())]
+    made: list[Job] = []
+    for dataset in datasets:
+        for n in labels:
+            made += [OwnJob(dataset, seed, "play", variant=v, labels=n) for v in variants]
+            made.append(OwnJob(dataset, seed, "gradients", labels=n))
+    return made
+
+
+
+def at(method: str, dataset: str, labels: int) -> dict:
+    """The fields of the job of a method or a player."""
+    fields = {"dataset": dataset, "labels": labels}
+    return fields | ({"does": method} if method in LABELS else {"does": "play", "variant": method})
+
+
+def _columns(result: dict, dataset: str) -> list[int]:
+    """The numbers of labels, 0 for all."""
+    return list(dict.fromkeys(grid.values_of(result, "labels", dataset=dataset, does="play")))
+
+
+def _sets(result: dict) -> list[str]:
+    return list(dict.fromkeys(grid.values_of(result, "dataset", does="play")))
+
+
+def _variants(result: dict) -> list[str]:
+    return list(dict.fromkeys(grid.values_of(result, "variant", does="play")))
+
+
+def _head(text: str, columns: Sequence[int]) -> list[str]:
+    return [text, *(f"{n:,} labels" if n else "all" for n in columns)]
+
+
+def rows(result: dict, dataset: str) -> list[list[str]]:
+    """Test accuracy of every method by the number of labels, and paired differences."""
+    columns = _columns(result, dataset)
+    out = [_head(f"{dataset}: test accuracy, %", columns)]
+    for method in (*LABELS, *_variants(result)):
+        cells = (grid.shown(result, at(method, dataset, n)) for n in columns)
+        out.append([LABELS.get(method, method), *cells])
+        if method == "KDGAN":
+            taught = (cell(grid.entry(result, at(method, dataset, n), key="teacher_accuracy"))
+                      for n in columns)
+            out.append(["T after KDGAN", *taught])
+    for a, b in PAIRS:
+        less = (grid.shown(result, at(a, dataset, n), at(b, dataset, n)) for n in columns)
+        out.append([f"{a} − {b}, paired", *less])
+    return out
+
+
+def efforts(result: dict, dataset: str) -> list[list[str]]:
+    """C's updates and all seconds of the game; and those to 99% of the method's own best mean
+    validation accuracy, and to 99% of the worst method's."""
+    columns = _columns(result, dataset)
+    out = [_head(f"{dataset}: C's updates; seconds of five games", columns)]
+    more = [_head(f"{dataset}: updates (seconds) to 99% of its best; of the least best", columns)]
+    for method in _variants(result):
+        cells = [grid.cells_of(result, **at(method, dataset, n))[0] for n in columns]
+        out.append([method, *(f"{c['updates']:,}; {c['seconds']:.0f}" for c in cells)])
+        more.append([method])
+        for n, c in zip(columns, cells, strict=True):
+            least = min(max(curve(result, v, dataset, n)) for v in _variants(result))
+            mean = curve(result, method, dataset, n)
+            shares = [(1 + int(np.argmax(mean >= 0.99 * level))) / len(mean)
+                      for level in (mean.max(), least)]
+            more[-1].append("; ".join(
+                f"{c['updates'] * s:,.0f} ({c['seconds'] * s:.1f})" for s in shares))
+    return [*out, *more]
+
+
+def curve(result: dict, method: str, dataset: str, labels: int) -> np.ndarray:
+    """The mean validation accuracy of C after each outer epoch."""
+    return np.mean(grid.values_of(result, "curve", **at(method, dataset, labels))[0], axis=0)
+
+
+def weights(result: dict) -> list[list[str]]:
+    """α, β, γ as they were played."""
+    out = [["data set", "labels", "method", "α, β, γ", "points tried"]]
+    for c in grid.cells_of(result, does="play"):
+        if c["variant"] in ("KDGAN", "co-distillation", "KL + labels"):
+            shown = ", ".join(f"{value:.3g}" for value in c["weights"].values())
+            out.append([c["dataset"], f"{c['labels'] or 'all'}", c["variant"], shown,
+                        str(len(c["trials"]))])
+    return out
+
+
+def gradients(result: dict) -> list[list[str]]:
+    """Of every estimator, at pretrained parameters: relative variance, and relative bias beside
+    what chance would show."""
+    out = [["data set", "labels", "estimator, τ", "variance", "bias", "by chance"]]
+    for c in grid.cells_of(result, does="gradients"):
+        for name, by_tau in c["gradients"].items():
+            for tau, found in by_tau.items():
+                if name in ("score", "exact", "program") and tau != "1.0":
+                    continue  # τ is not in them
+                label = f"{name}, {tau}" if name == "straight_through" else name
+                means = (f"{np.mean(found[key]):.3g}" for key in ("variance", "bias", "chance"))
+                out.append([c["dataset"], f"{c['labels'] or 'all'}", label, *means])
+    return out
+
+
+def tables(result: dict) -> list[list[list[str]]]:
+    """Accuracy and effort by set, weights, gradients."""
+    made = [rows(result, dataset) for dataset in _sets(result)]
+    for dataset in _sets(result):
+        both = efforts(result, dataset)
+        made += [both[: len(both) // 2], both[len(both) // 2 :]]
+    return [*made, weights(result), gradients(result)]
+
+
+def note(result: dict) -> str:
+    """What the numbers are."""
+    games = grid.cells_of(result, does="play")
+    settings = ", ".join(f"{k} {v}" for k, v in result["settings"].items()) or "usual settings"
+    return (f"{settings}; seeds: {len(games[0]['accuracy'])}, each with labelled rows and players "
+            "of its own; epoch selected by validation accuracy; ± is half a 95% t interval over "
+            "the seeds")
+
+
+def figure(result: dict):
+    """Validation accuracy of C by its updates, an axis for each set and number of labels."""
+    from .plots import new_figure
+
+    sets, columns = _sets(result), _columns(result, _sets(result)[0])
+    fig = new_figure(3.2 * len(columns), 2.6 * len(sets) + 0.5)
+    axes = fig.subplots(len(sets), len(columns), squeeze=False)
+    for i, dataset in enumerate(sets):
+        for j, n in enumerate(columns):
+            for k, method in enumerate(METHODS):
+                mean = 100 * curve(result, method, dataset, n)
+                updates = grid.cells_of(result, **at(method, dataset, n))[0]["updates"]
+                axes[i, j].plot(updates * np.arange(1, 1 + len(mean)) / len(mean), mean, lw=1.2,
+                                color=f"C{k}", label=method)
+            axes[i, j].set(title=f"{dataset}, {n or 'all'} labels", xlabel="updates of C")
+        axes[i, 0].set_ylabel("validation accuracy, %")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center",
+               ncols=len(METHODS))
+    return fig
