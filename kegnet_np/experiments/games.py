@@ -188,16 +188,21 @@ def work(job: Any, settings: Settings, data, found: Found, part: Path | None) ->
             "weights": weights, "trials": trials, "d_loss": done.history[-1].get("d_loss")}
 
 
+def classifier(own: Play, data) -> MLP:
+    """C: small, or the teacher's shape in Tucker form."""
+    teacher = MLP(data.features, data.classes)
+    if not own.ranks:
+        return replace(teacher, widths=(own.hidden,))
+    check_ranks(own.ranks, max(teacher.widths), len(teacher.widths) + 1)
+    return replace(teacher, ranks=own.ranks)
+
+
 def pretrained(job: Job, own: Play, data, rows, validation, common) -> tuple[Network, Any]:
     """A player before the game: C and T of the best epoch by validation rows, D of the last."""
-    teacher = MLP(data.features, data.classes)
-    model, loss = teacher, losses.cross_entropy
+    model, loss = MLP(data.features, data.classes), losses.cross_entropy
     schedule = Schedule(1e-3, own.batch, own.pretraining, own.pretraining)
     if job.does == "classifier":
-        model = replace(teacher, widths=(own.hidden,))
-        if own.ranks:
-            check_ranks(own.ranks, max(teacher.widths), len(teacher.widths) + 1)
-            model = replace(teacher, ranks=own.ranks)
+        model = classifier(own, data)
     if job.does == "discriminator":
         loss, validation, schedule = game.discriminator_loss, None, replace(schedule, patience=None)
     return game.pretrain(model, rows, loss, schedule, most=MOST, purpose=job.does,

@@ -106,7 +106,9 @@ def kdgan(given: Annotated[Given, s.Data, games.Play, "but", "dataset"],
     made = asked.jobs_of(names, counts, s.Every(seed=seed).seed, ablations)
     settings = games.settings_of(given, seeds)
     for name in names:
-        data = inputs.load(settings(Job(name, seed, "teach")))
+        own = settings(Job(name, seed, "teach"))
+        data = inputs.load(own)
+        games.classifier(own.play, data)
         for n in counts:
             games.rows_of(data, n, seed, 1)
     out = out or Path("kdgan", Path(names[0]).stem)
