@@ -31,7 +31,6 @@ def jobs_of(datasets: Sequence[str], labels: Sequence[int], seed: int, ablations
     return made
 
 
-
 def at(method: str, dataset: str, labels: int) -> dict:
     """The fields of the job of a method or a player."""
     fields = {"dataset": dataset, "labels": labels}
@@ -73,23 +72,33 @@ def rows(result: dict, dataset: str) -> list[list[str]]:
 
 
 def efforts(result: dict, dataset: str) -> list[list[str]]:
-    """C's updates and all seconds of the game; and those to 99% of the method's own best mean
-    validation accuracy, and to 99% of the worst method's."""
+    """C's updates and all seconds of the game; and those that `reached` has."""
     columns = _columns(result, dataset)
     out = [_head(f"{dataset}: C's updates; seconds of five games", columns)]
-    more = [_head(f"{dataset}: updates (seconds) to 99% of its best; of the least best", columns)]
+    more = [_head(f"{dataset}: updates (seconds) to 99% of its best; of alone's best", columns)]
     for method in _variants(result):
         cells = [grid.cells_of(result, **at(method, dataset, n))[0] for n in columns]
         out.append([method, *(f"{c['updates']:,}; {c['seconds']:.0f}" for c in cells)])
-        more.append([method])
-        for n, c in zip(columns, cells, strict=True):
-            least = min(max(curve(result, v, dataset, n)) for v in _variants(result))
-            mean = curve(result, method, dataset, n)
-            shares = [(1 + int(np.argmax(mean >= 0.99 * level))) / len(mean)
-                      for level in (mean.max(), least)]
-            more[-1].append("; ".join(
-                f"{c['updates'] * s:,.0f} ({c['seconds'] * s:.1f})" for s in shares))
+        found = (reached(result, method, dataset, n) for n in columns)
+        more.append([method, *("; ".join(map(_effort, both)) for both in found)])
     return [*out, *more]
+
+
+def _effort(found: tuple[float, float]) -> str:
+    return "never" if np.isnan(found[0]) else f"{found[0]:,.0f} ({found[1]:.1f})"
+
+
+def reached(result: dict, method: str, dataset: str, labels: int) -> list[tuple[float, float]]:
+    """C's updates and the seconds to 99% of the method's own best mean validation accuracy, and to
+    99% of that of C alone; not a number if never."""
+    (cell,) = grid.cells_of(result, **at(method, dataset, labels))
+    mean = curve(result, method, dataset, labels)
+    made = []
+    for best in (mean, curve(result, "alone", dataset, labels)):
+        enough = mean >= 0.99 * best.max()
+        share = (1 + int(np.argmax(enough))) / len(mean) if enough.any() else np.nan
+        made.append((cell["updates"] * share, cell["seconds"] * share))
+    return made
 
 
 def curve(result: dict, method: str, dataset: str, labels: int) -> np.ndarray:
@@ -142,12 +151,14 @@ def note(result: dict) -> str:
 
 
 def figure(result: dict):
-    """Validation accuracy of C by its updates, an axis for each set and number of labels."""
+    """Validation accuracy of C by its updates, an axis for each set and number of labels; below,
+    variance and bias of the estimators, updates and seconds to the accuracy of C alone."""
     from .plots import new_figure
 
     sets, columns = _sets(result), _columns(result, _sets(result)[0])
-    fig = new_figure(3.2 * len(columns), 2.6 * len(sets) + 0.5)
-    axes = fig.subplots(len(sets), len(columns), squeeze=False)
+    fig = new_figure(12.8, 2.6 * (len(sets) + 1) + 0.5)
+    above, below = fig.subfigures(2, 1, height_ratios=(len(sets), 1))
+    axes = above.subplots(len(sets), len(columns), squeeze=False)
     for i, dataset in enumerate(sets):
         for j, n in enumerate(columns):
             for k, method in enumerate(METHODS):
@@ -157,6 +168,34 @@ def figure(result: dict):
                                 color=f"C{k}", label=method)
             axes[i, j].set(title=f"{dataset}, {n or 'all'} labels", xlabel="updates of C")
         axes[i, 0].set_ylabel("validation accuracy, %")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center",
-               ncols=len(METHODS))
+    above.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center",
+                 ncols=len(METHODS))
+    _draw_costs(below.subplots(1, 4), result, sets, columns)
     return fig
+
+
+def _draw_costs(axes, result: dict, sets: Sequence[str], columns: Sequence[int]) -> None:
+    """The lowest row of `figure`: geometric means over the sets, by the number of labels."""
+    at_x, names = np.arange(len(columns)), [str(n or "all") for n in columns]
+
+    def mean(values):  # (sets, columns)
+        return np.exp(np.log(np.maximum(values, 1e-9)).mean(0))
+
+    shown = [("score", "1.0"), ("straight_through", "1.0"), ("straight_through", "0.1"),
+             ("program", "1.0")]  # exact has neither
+    for axis, key in zip(axes, ("variance", "bias"), strict=False):
+        for k, (name, tau) in enumerate(shown):
+            values = [[np.mean(c["gradients"][name][tau][key]) for c in grid.cells_of(
+                result, does="gradients", dataset=dataset)] for dataset in sets]
+            label = f"{name}, τ = {float(tau):g}" if name == "straight_through" else name
+            axis.plot(at_x, mean(values), "o-", ms=3, lw=1.2, color=f"C{k + 4}", label=label)
+        axis.set(title=f"gradient: {key}, relative")
+    axes[0].legend(fontsize="x-small")
+    for axis, place, title in ((axes[2], 0, "updates of C"), (axes[3], 1, "seconds")):
+        for k, method in enumerate(METHODS):
+            values = [[reached(result, method, dataset, n)[1][place] for n in columns]
+                      for dataset in sets]
+            axis.plot(at_x, mean(values), "o-", ms=3, lw=1.2, color=f"C{k}")
+        axis.set(title=f"{title} to 99% of alone")
+    for axis in axes:
+        axis.set(yscale="log", xticks=at_x, xticklabels=names, xlabel="labels")
