@@ -157,7 +157,7 @@ def figure(result: dict):
 
     sets, columns = _sets(result), _columns(result, _sets(result)[0])
     fig = new_figure(12.8, 2.6 * (len(sets) + 1) + 0.5)
-    above, below = fig.subfigures(2, 1, height_ratios=(len(sets), 1))
+    above, below = list(fig.subfigures(2, 1, height_ratios=(len(sets), 1)))  # type: ignore[arg-type]
     axes = above.subplots(len(sets), len(columns), squeeze=False)
     for i, dataset in enumerate(sets):
         for j, n in enumerate(columns):
