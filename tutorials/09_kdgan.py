@@ -35,7 +35,7 @@ import data_loaders
 from kegnet_np import losses, metrics, sampling
 from kegnet_np.activations import logistic
 from kegnet_np.autodiff import value_and_grad
-from kegnet_np.experiments import games
+from kegnet_np.experiments import games, play
 from kegnet_np.experiments.text import to_text
 
 # %%
@@ -725,12 +725,12 @@ def right(network):
 # that the authors used for 100 labels of MNIST. The epoch kept is the last.
 
 # %%
-alpha, beta = games.AUTHORS[100]
+alpha, beta = play.AUTHORS[100]
 print(f"KDGAN: α = {alpha}, β = {beta}, γ = 0.0001")
 SHOWN = ("alone", "KL", "co-distillation", "NaGAN", "KDGAN")
 of_games = {}
 for name in SHOWN:
-    rules = Rules(**{"alpha": alpha, "beta": beta, "gamma": 1e-4} | games.METHODS[name])
+    rules = Rules(**{"alpha": alpha, "beta": beta, "gamma": 1e-4} | play.METHODS[name])
     own_C, own_T, run = game.play(rows, C, T, D, rules, validation=(data.x_val, data.y_val),
                                   schedule=Schedule(5e-4, 64, 40), seed=9, purpose=name)
     _, _, theta_D = split(run.theta, [small.layout, large.layout, large.layout])

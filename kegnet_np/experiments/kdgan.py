@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import grid
-from .games import ABLATIONS, METHODS, OwnJob
 from .jobs import Job
+from .play import ABLATIONS, METHODS, OwnJob
 from .text import cell
 
 LABELS = {"teacher": "T, pretrained", "classifier": "C, pretrained"}  # and the methods by name
