@@ -18,13 +18,13 @@ from ..generator import pair
 from ..models import MLP, NormalisedMLP
 from ..network import Network
 from ..train import Training
-from .files import write_atomically
+from .files import FormatError, write_atomically
 
 VERSIONS = (1, 2)  # read; the last one is written
 LEAST, RATIO = 2**24, 4  # an archive may inflate to so many bytes, or so many times its size
 
 
-class CheckpointError(ValueError):
+class CheckpointError(FormatError):
     """A file that cannot be read as the checkpoint asked for; one line says why."""
 
 

@@ -1,9 +1,22 @@
-"""Files: written whole or not at all."""
+"""Files: written whole or not at all; and packages that only some formats need."""
 
 import os
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 TEMPORARY = ".*.[0-9]*.tmp"  # the names of files under way, see `write_atomically`
+
+
+class FormatError(ValueError):
+    """A file or a model that cannot be read or written as asked; one line says why."""
+
+
+def check_new(path) -> None:
+    """Raise FormatError if there is a file already, and ValueError if none can be made."""
+    if os.path.lexists(path):
+        raise FormatError(f"{path} exists and is not overwritten; choose another name")
+    check_place(path)
 
 
 def check_place(path) -> None:
@@ -30,3 +43,13 @@ def write_atomically(path, write) -> None:
 def write_text(path, text: str) -> None:
     """Write a UTF-8 text file atomically."""
     write_atomically(path, lambda p: p.write_text(text, encoding="utf-8", newline="\n"))
+
+
+def optional(module: str, what: str) -> Any:
+    """A module of a package that is an extra, imported now; ``what`` needs it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0].replace("sklearn", "scikit-learn")
+        raise FormatError(f"{what} needs {package}, which is not installed ({error}): pip install "
+                          f"{package}, or 'kegnet_np[formats]' for every format") from error

@@ -91,5 +91,5 @@ def test_help_starts_at_once_because_heavy_imports_wait():
     assert done.returncode == 0 and time.monotonic() - start < 2  # measured: 0.15 s
     loaded = done.stdout.splitlines()[-1]
     assert "'kegnet_np.interface.cli'" in loaded
-    for module in ("tensorly", "matplotlib", "pooch", "tqdm", "scipy", "joblib"):
+    for module in ("tensorly", "matplotlib", "pooch", "tqdm", "scipy", "joblib", "sklearn", "onnx"):
         assert f"'{module}'" not in loaded, module
