@@ -86,11 +86,12 @@ class MLP:
     def layout(self) -> Layout:
         """Where each layer's arrays lie in theta."""
         shapes: dict[str, tuple[int, ...]] = {}
+        pairs = self.rank_pairs(self.ranks or (1,))
         for i, (D, H) in enumerate(self.sizes):
             if self.ranks is None:
                 shapes[f"W{i}"] = (D, H)
             else:
-                r_in, r_out = self.rank_pairs(self.ranks)[i]
+                r_in, r_out = pairs[i]
                 shapes[f"U_in{i}"], shapes[f"core{i}"] = (D, r_in), (r_in, r_out)
                 shapes[f"U_out{i}"] = (r_out, H)
             shapes[f"b{i}"] = (1, H)

@@ -6,7 +6,6 @@ which is read as well, called an MLP "Classifier" and gave it one width.
 """
 
 import json
-import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from io import BytesIO
@@ -18,10 +17,12 @@ from ..generator import pair
 from ..models import MLP, NormalisedMLP
 from ..network import Network
 from ..train import Training
+from .archive import opened, to_array
 from .files import FormatError, write_atomically
 
 VERSIONS = (1, 2)  # read; the last one is written
-LEAST, RATIO = 2**24, 4  # an archive may inflate to so many bytes, or so many times its size
+LEAST = 2**24  # a file may inflate to so many bytes, however small it is
+HEADER, DEEPEST = 2**22, 1000  # bytes of JSON, but of a training's history; hidden layers
 
 
 class CheckpointError(FormatError):
@@ -44,12 +45,12 @@ def load(path, kind: str | None = None) -> tuple[dict[str, np.ndarray], dict]:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file, or a folder; check the path")
     try:
-        with zipfile.ZipFile(path) as archive:
-            inflated = sum(member.file_size for member in archive.infolist())
-        if inflated > max(LEAST, RATIO * path.stat().st_size):
-            raise ValueError(f"it would inflate to {inflated:,} bytes")
-        with np.load(path, allow_pickle=False) as archive:
-            header = json.loads(archive["header"].tobytes())
+        with opened(path, LEAST) as (archive, members):
+            members = {name.removesuffix(".npy"): member for name, member in members.items()}
+            text = to_array(archive.read(members.pop("header"))).tobytes()
+            if kind != "training" and len(text) > HEADER:
+                raise ValueError(f"its header has {len(text):,} bytes, {HEADER:,} at the most")
+            header = json.loads(text)
             found, version = header["kind"], header["version"]
             if version not in VERSIONS:
                 raise CheckpointError(
@@ -57,7 +58,7 @@ def load(path, kind: str | None = None) -> tuple[dict[str, np.ndarray], dict]:
                     f"{' and '.join(map(str, VERSIONS))}; use the release that wrote it")
             if kind is not None and found != kind:
                 raise CheckpointError(f"{path}: holds {found}, expected {kind}; pass another file")
-            arrays = {name: archive[name] for name in archive.files if name != "header"}
+            arrays = {name: to_array(archive.read(member)) for name, member in members.items()}
     except (PermissionError, CheckpointError):  # the file may be sound
         raise
     except Exception as error:  # NumPy, zipfile and json raise a dozen kinds on foreign bytes
@@ -78,9 +79,12 @@ def rebuild(path, header: dict, key: str, expected: type):
         fields = dict(header[key])
         name = fields.pop("class")
         if name == "Classifier":  # version 1
-            name, fields["widths"] = "MLP", (fields.pop("hidden"),) * fields.pop("depth")
+            name, width, depth = "MLP", fields.pop("hidden"), fields.pop("depth")
+            fields["widths"] = [width] * min(depth, DEEPEST + 1)
         if name != expected.__name__:
             raise ValueError(f"class is {name}, expected {expected.__name__}")
+        if max(len(fields.get("widths", ())), fields.get("depth", 0)) > DEEPEST:
+            raise ValueError(f"more than {DEEPEST:,} hidden layers")
         return expected(**fields)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: its header describes no {key} ({error!r}); make it anew "

@@ -87,7 +87,7 @@ class Classifier:
 
 
 def from_layers(weights: Sequence, biases: Sequence, activation: str | None = None,
-                mean=None, scale=None, class_names: Sequence[str] = ()) -> Classifier:
+                mean=None, scale=None, class_names: Sequence = ()) -> Classifier:
     """A classifier of plain dense layers, from arrays in any memory layout.
 
     Parameters
@@ -97,7 +97,7 @@ def from_layers(weights: Sequence, biases: Sequence, activation: str | None = No
         of two classes, and becomes two columns, 0 and z.
     biases : b (H,) of each layer, or None where it has none.
     activation : after every layer but the last; may be left out where there is one layer.
-    mean, scale, class_names : of the `Classifier`.
+    mean, scale, class_names : of the `Classifier`; names that are no text are written as text.
     """
     if not weights or len(weights) != len(biases):
         raise FormatError(f"weights has {len(weights)} arrays and biases {len(biases)}, expected "
@@ -122,9 +122,12 @@ def from_layers(weights: Sequence, biases: Sequence, activation: str | None = No
                           " what follows every layer but the last; a file of weights may not say")
     model = MLP(Ws[0].shape[0], Ws[-1].shape[1], tuple(W.shape[1] for W in Ws[:-1]),
                 activation or "identity", dropout=0.0)
+    if len(class_names) not in (0, model.classes):
+        raise FormatError(f"class_names has {len(class_names):,} names, expected {model.classes}, "
+                          "one for each class")
     arrays = {f"W{i}": W for i, W in enumerate(Ws)} | {f"b{i}": b[None] for i, b in enumerate(bs)}
     network = Network(model, model.layout.pack(arrays, np.result_type(*Ws, *bs)))
-    return Classifier(network, mean, scale, tuple(class_names))
+    return Classifier(network, mean, scale, tuple(map(str, class_names)))
 
 
 def largest_difference(classifier: Classifier, predict_proba: Callable, rows: int = 1000) -> float:

@@ -2,8 +2,8 @@
 do, and nothing written. `shell.refused` holds a command to the first and the last of these."""
 
 import os
+import zipfile
 
-import numpy as np
 import pytest
 from shell import contents, kegnet, refused, write_table
 
@@ -183,10 +183,10 @@ def test_a_folder_without_permission_is_refused(folder, finished):
 def test_a_checkpoint_without_permission_or_of_no_file_is_refused(folder, finished, monkeypatch):
     assert "no.npz: no such file, or a folder; check the path" in refused(folder, "info", "no.npz")
 
-    def load(*arguments, **options):
+    def read(*arguments, **options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(np, "load", load)
+    monkeypatch.setattr(zipfile, "ZipFile", read)
     line = refused(folder, "info", finished.stages["teacher"])
     assert "Permission denied; check the path, its permissions" in line
 

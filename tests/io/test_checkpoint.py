@@ -6,6 +6,7 @@ import time
 import tracemalloc
 import zipfile
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +117,10 @@ FIRST = {"class": "Classifier", "features": 4, "classes": 3, "hidden": 8, "depth
     ({"model": {**FIRST, "hidden": 9}}, {}, "theta is float32 of shape (1, 139), expected finite"),
     ({"model": {**FIRST, "depth": "2"}}, {}, "its header describes no model (TypeError"),
     ({"model": {**FIRST, "depth": None}}, {}, "its header describes no model (TypeError"),
+    ({"model": {**FIRST, "depth": 10**12}}, {}, "more than 1,000 hidden layers"),
+    ({"model": {**PLAIN, "widths": [1] * 2000}}, {}, "more than 1,000 hidden layers"),
     ({"model": {**PLAIN, "ranks": [9]}}, {}, "ranks holds 9"),
+    ({"more": "x" * 2**22}, {}, "bytes, 4,194,304 at the most"),
     ({"data": 3}, {}, "its header's data is no table of settings"),
     ({"data": {"source": []}}, {}, "its header's data is no table of settings"),
     ({}, {"header": None}, "(KeyError('header"),
@@ -191,6 +195,8 @@ def test_a_checkpoint_of_the_wrong_kind_is_refused(tmp_path, finished):
 @pytest.mark.parametrize("header, arrays, words", [
     ({"generator": None}, {}, "describes no generator"),
     ({"decoder": {**PLAIN}}, {}, "class is MLP, expected NormalisedMLP"),
+    ({"generator": {"class": "NormalisedMLP", "inputs": 6, "outputs": 4, "depth": 10**12}}, {},
+     "more than 1,000 hidden layers"),
     ({}, {"theta": np.zeros((2, 5))}, "theta is float64 of shape (2, 5)"),
     ({}, {"state": None}, "holds no array state"),
 ])
@@ -286,6 +292,19 @@ def test_a_small_file_that_inflates_to_a_large_one_is_refused_at_once(
     words, seconds, peak = cost(path, checkpoint.load_teacher)
     assert "would inflate to 3" in words and words.count("\n") == 0
     assert seconds < 0.5 and peak < 50e6
+
+
+def test_an_array_that_is_said_to_be_larger_than_it_is_takes_no_memory(tmp_path, finished):
+    path, content = tmp_path / "lies.npz", BytesIO()
+    np.lib.format.write_array_header_1_0(
+        content, {"descr": "<f4", "fortran_order": False, "shape": (10**9,)})
+    with (zipfile.ZipFile(finished.stages["teacher"]) as sound,
+          zipfile.ZipFile(path, "w") as archive):
+        archive.writestr("header.npy", sound.read("header.npy"))
+        archive.writestr("theta.npy", content.getvalue() + bytes(100))
+    words, seconds, peak = cost(path, checkpoint.load_teacher)
+    assert "100 bytes of numbers, expected 4,000,000,000" in words
+    assert seconds < 0.5 and peak < 5e6
 
 
 def test_a_large_file_of_another_kind_is_refused_before_its_arrays_are_read(tmp_path):

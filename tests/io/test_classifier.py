@@ -57,7 +57,7 @@ def test_one_column_is_the_logit_of_the_second_class(rng):
     x = rng.standard_normal((10, 4))
     p = from_layers([W], [b], class_names=("no", "yes")).predict_proba(x)
     np.testing.assert_allclose(p[:, 1], 1 / (1 + np.exp(-(x @ W + b)[:, 0])), rtol=1e-12)
-    with pytest.raises(FormatError, match="class_names has 3 different names, expected 2"):
+    with pytest.raises(FormatError, match="class_names has 3 names, expected 2"):
         from_layers([W], [b], class_names="abc")
 
 
@@ -107,7 +107,7 @@ W, b = np.ones((4, 3)), np.ones(3)
     (([W], [b], None, None, None, ("a", "b", "c\0")), "class_names holds 'c\\x00', expected"),
     (([W], [b], None, None, None, ("a", "b", "\ud800")), "class_names holds '\\ud800', exp"),
     (([W], [b], None, None, None, ("a", "b", "c" * 1001)), "of 1 to 1,000 characters"),
-    (([W], [b], None, None, None, ("a", "b", 3)), "class_names holds '3', expected text"),
+    (([W], [b], None, None, None, "ab"), "class_names has 2 names, expected 3"),
 ])
 def test_what_does_not_fit_is_refused_by_name(given, words):
     with pytest.raises(FormatError) as caught:
@@ -117,6 +117,8 @@ def test_what_does_not_fit_is_refused_by_name(given, words):
 
 def test_a_stack_another_network_and_rows_of_another_width_are_refused(rng):
     stack = Network.random(MLP(4, 3), [rng])
+    with pytest.raises(FormatError, match="class_names holds '3', expected text"):
+        Classifier(stack.member(0), class_names=("a", "b", 3))
     for network in (stack, Network.random(MLP(4, 1), rng)):
         with pytest.raises(FormatError, match="expected one MLP of two classes or more"):
             Classifier(network)

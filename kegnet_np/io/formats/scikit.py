@@ -1,13 +1,93 @@
 """Classifiers to and from scikit-learn, as live objects."""
 
+import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ..classifier import Classifier
+from ..classifier import Classifier, from_layers, largest_difference
 from ..files import FormatError, optional
 
 ACTIVATIONS = ("identity", "logistic", "tanh", "relu")  # those of its MLPClassifier
+
+
+ATTRIBUTES = {  # what is read of the fitted objects that are understood
+    "MLPClassifier": ("coefs_", "intercepts_", "activation", "out_activation_", "n_outputs_",
+                      "classes_"),
+    "StandardScaler": ("with_mean", "mean_", "scale_"),
+    "MinMaxScaler": ("min_", "scale_", "clip"),
+    "MaxAbsScaler": ("scale_", "clip"),
+    "RobustScaler": ("center_", "scale_"),
+}
+Step = tuple[str, Mapping[str, Any]]  # a class's name in ATTRIBUTES, and its object's attributes
+
+
+def from_sklearn(model: Any) -> Classifier:
+    """A fitted MLPClassifier, or a Pipeline of affine scalers and one.
+
+    StandardScaler, MinMaxScaler, MaxAbsScaler and RobustScaler become mean and scale. A binary
+    model's one output becomes two; a multilabel model is refused. Refused is also whatever gives
+    other probabilities on random rows than the model itself, by more than 1e-6.
+    """
+    steps = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
+    described = [(kind_of(step), vars(step)) for step in steps if step not in (None, "passthrough")]
+    classifier = from_steps(described)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of features without names
+        off = largest_difference(classifier, model.predict_proba)
+    if not off <= 1e-6:
+        raise FormatError(f"the model's probabilities differ by {off:.1e} from those of its "
+                          "weights; a subclass, or this version of scikit-learn, computes others")
+    return classifier
+
+
+def kind_of(step: Any) -> str:
+    """The class in ATTRIBUTES of an object, or its own."""
+    names = [kind.__name__ for kind in type(step).__mro__]
+    return next((name for name in names if name in ATTRIBUTES), names[0])
+
+
+def from_steps(steps: list[Step]) -> Classifier:
+    """The classifier of a pipeline's steps, of which the last is the MLP."""
+    for i, (kind, attributes) in enumerate(steps, 1):
+        if kind not in ATTRIBUTES or (kind == "MLPClassifier") != (i == len(steps)):
+            raise FormatError(f"step {i} of {len(steps)} is {kind[:60]!r}, expected an "
+                              "MLPClassifier as the last, and before it only "
+                              f"{', '.join([*ATTRIBUTES][1:])}")
+        if missing := [name for name in ATTRIBUTES[kind]
+                       if name not in attributes and name not in ("clip", "with_mean")]:
+            raise FormatError(f"{kind} has no {missing[0]}: it is not fitted; fit it first")
+    if not steps:
+        raise FormatError("the pipeline has no steps, expected an MLPClassifier as the last")
+    mlp = steps[-1][1]
+    if mlp["out_activation_"] == "logistic" and mlp["n_outputs_"] != 1:
+        raise FormatError("the model has several labels at once (multilabel), expected one class "
+                          "for each row; train one model a label")
+    features = len(mlp["coefs_"][0])
+    mean, scale = np.zeros(features), np.ones(features)
+    with np.errstate(all="ignore"):  # what is not finite is refused by name
+        for kind, attributes in steps[:-1]:
+            m, s = _affine(kind, attributes, features)
+            # ((x − mean) / scale − m) / s = (x − (mean + scale m)) / (scale s)
+            mean, scale = mean + scale * m, scale * s
+    return from_layers(mlp["coefs_"], mlp["intercepts_"], mlp["activation"], mean, scale,
+                       mlp["classes_"])
+
+
+def _affine(kind: str, of: Mapping[str, Any], features: int) -> tuple[np.ndarray, np.ndarray]:
+    """What a scaler subtracts, and what it then divides by; (D,) both."""
+    if of.get("clip"):
+        raise FormatError(f"{kind} has clip=True, which mean and scale cannot say; fit the model "
+                          "with clip=False")
+    name = {"StandardScaler": "mean_", "MinMaxScaler": "min_", "RobustScaler": "center_"}.get(kind)
+    m, s = (of[name] if name and of.get("with_mean", True) else None), of["scale_"]
+    m, s = np.zeros(features) if m is None else m, np.ones(features) if s is None else s
+    for a in (m, s):
+        if not isinstance(a, np.ndarray) or a.shape != (features,) or a.dtype.kind != "f":
+            raise FormatError(f"{kind} has numbers of shape {np.shape(a)}, expected ({features},), "
+                              "one for each feature")
+    return (-m / s, 1 / s) if kind == "MinMaxScaler" else (m, s)  # x scale_ + min_
 
 
 def to_sklearn(classifier: Classifier) -> Any:
