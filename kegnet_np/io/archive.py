@@ -1,6 +1,7 @@
 """Zip files from strangers, and NumPy's arrays in them: nothing is made that is not in the file."""
 
 import math
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,9 +27,11 @@ def check_bytes(inflated: int, path, least: int = LEAST) -> None:
 def opened(path, least: int = LEAST) -> Iterator[tuple[zipfile.ZipFile, Members]]:
     """A zip file that does not inflate to much more than it is, and its members by name."""
     with zipfile.ZipFile(path) as archive:
-        members = {member.filename: member for member in archive.infolist()}
-        check_bytes(sum(member.file_size for member in archive.infolist()), path, least)
-        yield archive, members
+        members, size = archive.infolist(), Path(path).stat().st_size
+        check_bytes(sum(member.file_size for member in members), path, least)
+        if any(member.header_offset + member.compress_size > size for member in members):
+            raise FormatError("it has a member that ends beyond its end")  # made room for unseen
+        yield archive, {member.filename: member for member in members}
 
 
 def to_array(content: bytes) -> np.ndarray:
@@ -42,7 +45,8 @@ def to_array(content: bytes) -> np.ndarray:
         raise ValueError(f"an array in NumPy's format {version}, expected (1, 0) or (2, 0)")
     read = (np.lib.format.read_array_header_1_0 if version == (1, 0)
             else np.lib.format.read_array_header_2_0)
-    shape, fortran, dtype = read(file)
+    with warnings.catch_warnings(action="ignore"):  # of headers that Python 2 wrote
+        shape, fortran, dtype = read(file)
     if dtype.hasobject:
         raise ValueError("Object arrays cannot be loaded: they are pickles, which run code")
     if dtype.kind not in "biufU" or min(shape, default=0) < 0:

@@ -22,7 +22,7 @@ from .files import FormatError, write_atomically
 
 VERSIONS = (1, 2)  # read; the last one is written
 LEAST = 2**24  # a file may inflate to so many bytes, however small it is
-HEADER, DEEPEST = 2**22, 1000  # bytes of JSON, but of a training's history; hidden layers
+HEADER, DEEPEST = 3 * 2**20, 1000  # characters of JSON, but of a training's history; hidden layers
 
 
 class CheckpointError(FormatError):
@@ -47,9 +47,9 @@ def load(path, kind: str | None = None) -> tuple[dict[str, np.ndarray], dict]:
     try:
         with opened(path, LEAST) as (archive, members):
             members = {name.removesuffix(".npy"): member for name, member in members.items()}
-            text = to_array(archive.read(members.pop("header"))).tobytes()
+            text = to_array(archive.read(members.pop("header"))).tobytes().decode()
             if kind != "training" and len(text) > HEADER:
-                raise ValueError(f"its header has {len(text):,} bytes, {HEADER:,} at the most")
+                raise ValueError(f"its header has {len(text):,} characters, {HEADER:,} at the most")
             header = json.loads(text)
             found, version = header["kind"], header["version"]
             if version not in VERSIONS:
@@ -63,7 +63,7 @@ def load(path, kind: str | None = None) -> tuple[dict[str, np.ndarray], dict]:
         raise
     except Exception as error:  # NumPy, zipfile and json raise a dozen kinds on foreign bytes
         raise CheckpointError(
-            f"{path}: not a kegnet checkpoint, or a truncated one ({error!r}); "
+            f"{path}: not a kegnet checkpoint, or a truncated one ({error!r:.300}); "
             "make it anew with the kegnet command or kegnet_np.io.checkpoint") from error
     return arrays, header
 
@@ -87,8 +87,8 @@ def rebuild(path, header: dict, key: str, expected: type):
             raise ValueError(f"more than {DEEPEST:,} hidden layers")
         return expected(**fields)
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: its header describes no {key} ({error!r}); make it anew "
-                              "with `describe`") from error
+        raise CheckpointError(f"{path}: its header describes no {key} ({error!r:.300}); make it "
+                              "anew with `describe`") from error
 
 
 def _stacks(path, arrays: dict, **sizes: int) -> Iterator[np.ndarray]:

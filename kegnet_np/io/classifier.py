@@ -73,6 +73,14 @@ class Classifier:
             out.append(Layer(p[last], p[f"b{i}"][0], f))
         return out
 
+    @property
+    def form(self) -> str:
+        """In words: what it is, its sizes and its activation."""
+        model = self.network.model
+        kind = f"Tucker form, ranks {', '.join(map(str, model.ranks))}" if model.ranks else "an MLP"
+        sizes = " -> ".join(map(str, (model.features, *model.widths, model.classes)))
+        return f"{kind}, {sizes}, {model.activation}"
+
     def logits(self, x) -> np.ndarray:
         """Outputs before the softmax, in float64: raw x (N, D) -> (N, K)."""
         x = np.asarray(x, np.float64)

@@ -1,6 +1,7 @@
 """Classifiers in and out of files: a file's ending decides its format."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,18 @@ def write(path, classifier: Classifier) -> None:
     writer(path, classifier)
 
 
-def read(path, *, activation: str | None = None, mean=None, scale=None,
-         class_names: Sequence | None = None, member: int = 0) -> Classifier:
-    """Read a classifier from a file; FormatError, of one line, if there is none that can be used.
+def read(path, *, member: int = 0, **known) -> Classifier:
+    """A classifier from a file: one of `read_all`, a checkpoint's first unless member is given."""
+    found = read_all(path, **known)
+    if not 0 <= member < len(found):
+        raise FormatError(f"{path}: member is {member}, expected 0 to {len(found) - 1}: a network "
+                          "of the file")
+    return found[member]
+
+
+def read_all(path, *, activation: str | None = None, mean=None, scale=None,
+             class_names: Sequence | None = None) -> list[Classifier]:
+    """The classifiers in a file; FormatError, of one line, if there is none that can be used.
 
     Nothing in the file is run or imported, and no more memory taken than a few times its size.
 
@@ -33,34 +43,50 @@ def read(path, *, activation: str | None = None, mean=None, scale=None,
         state dict of Linear layers; .skops, scikit-learn's MLPClassifier or a Pipeline with it.
     activation : what follows every layer but the last, where the file does not say.
     mean, scale, class_names : of the `Classifier`, in place of the file's.
-    member : which network of a checkpoint that has several.
     """
     reader = _of_ending(path, READERS, "read")
-    if not Path(path).is_file():
-        raise FormatError(f"{path}: no such file, or a folder; check the path")
     given = {"mean": mean, "scale": scale, "class_names": class_names}
     given = {name: value for name, value in given.items() if value is not None}
-    try:
+    with _named(path):
         found = reader(path)
         if isinstance(found, dict):  # layers, and what is known of them
             if activation and found.get("activation", activation) != activation:
                 raise FormatError(f"activation is {activation!r}, but {found['activation']!r} in "
                                   "the file; drop it")
-            found = from_layers(**({"activation": activation} | found | given))
-        elif activation:
+            return [from_layers(**({"activation": activation} | found | given))]
+        if activation:
             raise FormatError(f"activation is {activation!r}, but it is in the file; drop it")
-        members = [found] if isinstance(found, Classifier) else found
-        if not 0 <= member < len(members):
-            raise FormatError(f"member is {member}, expected 0 to {len(members) - 1}: the file has "
-                              f"{len(members)} networks")
-        return replace(members[member], **given)
+        return [replace(c, **given) for c in (found if isinstance(found, list) else [found])]
+
+
+def units(path) -> dict[str, Any]:
+    """What an .npz file, a checkpoint or plain arrays, knows of mean, scale and class_names: for
+    `read_all` of a file that does not."""
+    _of_ending(path, {".npz": None}, "read for that")
+    with _named(path):
+        with opened(path, checkpoint.LEAST) as (_, members):
+            plain = "header.npy" not in members
+        known = plain_npz.arrays_of(path) if plain else checkpoint.load(path, "network")[1]
+        if not (found := plain_npz.units_of(known) if plain else units_of(known)):
+            raise FormatError("it knows no mean, scale or class_names; take another file")
+        return found
+
+
+@contextmanager
+def _named(path) -> Iterator[None]:
+    """What goes wrong with a file's content is a FormatError that names the file."""
+    if not Path(path).is_file():
+        raise FormatError(f"{path}: no such file, or a folder; check the path")
+    try:
+        yield
     except (PermissionError, checkpoint.CheckpointError):
         raise
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     except Exception as error:  # foreign bytes raise a dozen kinds
+        words = " ".join(str(error).split())[:200]
         raise FormatError(f"{path}: damaged, or no {Path(path).suffix} file of a classifier "
-                          f"({type(error).__name__}: {str(error)[:200]})") from error
+                          f"({type(error).__name__}: {words})") from error
 
 
 def read_npz(path) -> list[Classifier] | dict[str, Any]:

@@ -176,7 +176,7 @@ def attributes(schema):
     (lambda s: attributes(s)["activation"].update(__loader__="FunctionNode"), "a 'FunctionNode' o"),
     (lambda s: attributes(s)["coefs_"].update(content=[{**attributes(s)["coefs_"]}]), "a 'Lis"),
     (lambda s: ["no", "dict"], "damaged, or no .skops file"),
-    (lambda s: {"protocol": 2, "x": "y" * 2**22}, "expected 4,194,304 at the most"),
+    (lambda s: {"protocol": 2, "x": "y" * 2**22}, "expected 2,097,152 at the most"),
 ])
 def test_a_schema_of_anything_else_is_refused(tmp_path, change, words):
     assert words in refusal(changed(tmp_path, change))

@@ -18,7 +18,7 @@ ACTIVATE = {  # in float; of each unit y[j]
     "logistic": "y[j] = 1.0F / (1.0F + expf(-y[j]));",
 }
 FILE = Template("""\
-/* $about
+/* $about. Written by kegnet_np.
  *
  *     float p[${NAME}_CLASSES];
  *     int k = ${name}_predict(x, p);         x in raw units, p the probabilities, k the likeliest
@@ -121,7 +121,7 @@ def to_c(classifier: Classifier, name: str = "student") -> str:
     activate = ACTIVATION.substitute(name=name, code=code) if code else ""
     flash, ram = memory(classifier)
     return FILE.substitute(
-        about=about(classifier, name), name=name, NAME=name.upper(), features=model.features,
+        about=f"{name}: {classifier.form}", name=name, NAME=name.upper(), features=model.features,
         classes=model.classes, flash=f"{flash:,}", ram=f"{ram:,}", activate=activate,
         constants="\n".join(_constant(f"{name}_{key}", a) for key, a in constants.items()),
         units=", ".join(f"{key}[{size}]" for key, size in units.items()), steps="\n".join(steps),
@@ -137,14 +137,6 @@ def identifier(name: str) -> str:
     """A name as an identifier of C and Python, in lower case."""
     name = re.sub(r"\W", "_", name.lower(), flags=re.ASCII)
     return name if name[:1].isalpha() else f"net{name}"
-
-
-def about(classifier: Classifier, name: str) -> str:
-    """A line that says what a file holds; nothing in it is a stranger's text."""
-    model = classifier.network.model
-    form = f"Tucker form, ranks {', '.join(map(str, model.ranks))}" if model.ranks else "an MLP"
-    sizes = " -> ".join(map(str, (model.features, *model.widths, model.classes)))
-    return f"{name}: {form}, {sizes}, {model.activation}. Written by kegnet_np."
 
 
 def as_float32(a: np.ndarray) -> np.ndarray:

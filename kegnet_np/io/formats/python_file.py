@@ -7,7 +7,7 @@ import numpy as np
 
 from ..classifier import Classifier
 from ..files import write_text
-from .c_header import about, identifier
+from .c_header import identifier
 
 ACTIVATE = {
     "identity": "return a",
@@ -17,7 +17,7 @@ ACTIVATE = {
     "logistic": "return 0.5 + 0.5 * math.tanh(0.5 * a)  # 1 / (1 + exp(-a)), of any a",
 }
 FILE = Template('''\
-"""$about
+"""$about. Written by kegnet_np.
 
     p = predict_proba(x)    # x: a row of $features numbers in raw units; p: $classes probabilities
     name = predict(x)       # the likeliest class
@@ -73,8 +73,9 @@ def to_python(classifier: Classifier, name: str = "student") -> str:
         rows = "\n".join(f"        ({_listed(row)})," for row in W.T)
         biases = _listed(np.zeros(W.shape[1]) if b is None else b)
         layers.append(f"    ((\n{rows}\n    ), ({biases}), {activation}),")
+    about = f"{identifier(name)}: {classifier.form}"
     return FILE.substitute(
-        about=about(classifier, identifier(name)), features=model.features, classes=model.classes,
+        about=about, features=model.features, classes=model.classes,
         function=function, layers="\n".join(layers), mean=_listed(classifier.mean),
         scale=_listed(classifier.scale),
         names="".join(f"{text!a}, " for text in classifier.class_names))

@@ -92,7 +92,7 @@ def from_bytes(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     if len(content) < 8 or size > min(HEADER, len(content) - 8):
         raise FormatError(f"its header has {size:,} bytes, expected {HEADER:,} at the most, inside "
                           "the file; a damaged file, or of another format")
-    header = json.loads(content[8 : 8 + size], object_pairs_hook=_without_twins)
+    header = json.loads(content[8 : 8 + size].decode(), object_pairs_hook=_without_twins)
     metadata, arrays = header.pop("__metadata__", {}), {}
     end, rest = 0, memoryview(content)[8 + size :]
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):

@@ -14,7 +14,7 @@ from ..classifier import Classifier
 from ..files import FormatError
 from .scikit import ATTRIBUTES, Step, from_steps
 
-SCHEMA, PROTOCOL = 2**22, 2  # bytes of JSON, at the most; the format of skops 0.11 to 0.16
+SCHEMA, PROTOCOL = 2**21, 2  # bytes of JSON, at the most; the format of skops 0.11 to 0.16
 
 
 def read(path) -> Classifier:
@@ -25,7 +25,7 @@ def read(path) -> Classifier:
             raise FormatError("it holds no schema.json; write it with skops.io.dump(model, file)")
         if (size := members["schema.json"].file_size) > SCHEMA:
             raise FormatError(f"its schema has {size:,} bytes, expected {SCHEMA:,} at the most")
-        schema = json.loads(archive.read("schema.json"))
+        schema = json.loads(archive.read("schema.json").decode())
         if not 0 <= schema["protocol"] <= PROTOCOL:
             raise FormatError(f"its protocol is {schema['protocol']!r:.20}, this program reads up "
                               f"to {PROTOCOL}; pass the live model to scikit.from_sklearn")
