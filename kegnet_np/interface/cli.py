@@ -17,7 +17,7 @@ from . import commands, grids
 COMMANDS = {function.__name__: function for function in (
     commands.run, commands.teach, commands.extract, commands.compress, commands.distill,
     commands.evaluate, grids.table, grids.frontier, grids.kdgan, grids.study,
-    commands.metadata, commands.info)}
+    commands.metadata, commands.convert, commands.info)}
 # What a --student has already.
 FORM = ("form", "layers", "ranks", "compression", "params", "agreement", "init")
 REMEDIES = {  # for errors that are not our own

@@ -13,7 +13,9 @@ from ..experiments import settings as s
 from ..experiments.jobs import REAL, Job
 from ..experiments.statistics import interval
 from ..io import checkpoint
+from ..io import convert as files
 from ..io.files import write_text
+from ..io.formats.c_header import memory
 from ..network import Network
 from . import inputs
 
@@ -79,7 +81,8 @@ def compress(given: Annotated[Given, s.Every, s.Compress], teacher: Path, out: P
     """
     (start,), header, M, _ = _work("compress", given, teacher, out, generator_file)
     form = "tucker" if start.model.ranks else "mlp"
-    checkpoint.save_network(out, start, stage=form, trials=header.get("trials", []))
+    checkpoint.save_network(out, start, stage=form, trials=header.get("trials", []),
+                            data=header["data"])
     print(f"{out}: {start.size:,} parameters instead of {M.size:,}, {M.size / start.size:.2f}x "
           "smaller, not yet trained")
     if header["ranks"] is None:
@@ -100,7 +103,7 @@ def distill(given: Annotated[Given, s.Every, s.Data, s.Compress, s.Distill, "but
     own = {} if student else {"sampler": sampler if sampler != REAL else "normal"}
     (students,), header, _, settings = _work(
         "distill", given | own, teacher, out, generator_file, sampler, student)
-    checkpoint.save_network(out, students, stage=sampler)
+    checkpoint.save_network(out, students, stage=sampler, data=header["data"])
     kept, selection, score = header["kept_epoch"], settings.distill.selection, ""
     if selection != "last":
         best = [row for row in header["history"] if row["epoch"] == kept[row["member"]]]
@@ -111,7 +114,8 @@ def distill(given: Annotated[Given, s.Every, s.Data, s.Compress, s.Distill, "but
 def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Path | None = None,
           samples: str = "", student: Path | None = None
           ) -> tuple[list[Network], dict, Network, s.Settings]:
-    """`pipeline.work` on what files hold: networks and header; also the teacher and settings."""
+    """`pipeline.work` on what files hold: networks, and a header with the teacher's data; also the
+    teacher and settings."""
     inputs.new_file(out)
     M, known = checkpoint.load_teacher(teacher)
     shape = None if student or does == "extract" else M.model
@@ -127,7 +131,8 @@ def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Pat
     if job.needs.keys() > found.keys():  # compress first
         (start,), _ = pipeline.work(job.needs["compress"], settings, data, found, None, own=own)
         found["compress"] = start.stack()
-    return *pipeline.work(job, settings, data, found, None, own=own), M, settings
+    networks, header = pipeline.work(job, settings, data, found, None, own=own)
+    return networks, header | {"data": known["data"]}, M, settings
 
 
 def evaluate(given: Annotated[Given, s.Data], model: Path, teacher: Path) -> None:
@@ -158,6 +163,32 @@ def metadata(given: Annotated[Given, s.Data, "but", "own_statistics"], out: Path
     print(f"{out}: of {len(data.x_train):,} training rows of {data.name}. It reveals:")
     for name, revealed in meta.REVEALS.items():
         print(f"  {name}: {revealed}")
+
+
+def convert(source: Path, target: Path, /, activation: str | None = None,
+            like: Path | None = None, member: int = 0) -> None:
+    """a network from one program's file to another's; the files' endings decide
+
+    source : .npz (a checkpoint, or arrays W0, b0, W1, ...), .safetensors, .pt (PyTorch's state dict) or .skops (scikit-learn)
+    target : .npz, .safetensors, .onnx, .h (C99) or .py (Python without packages)
+    activation : what follows the hidden layers, if the source does not say: identity, elu, relu, tanh or logistic
+    like : an .npz whose mean, scale and class_names to take: the teacher's checkpoint, or arrays of these names
+    member : which network of a checkpoint of several (default: 0)
+    example: kegnet convert students.npz student.h --like teacher.npz
+    """  # noqa: E501
+    found = files.read_all(source, activation=activation, **(files.units(like) if like else {}))
+    if not 0 <= member < len(found):
+        raise ValueError(f"--member is {member}, expected 0 to {len(found) - 1} of {source}")
+    chosen = found[member]
+    files.write(target, chosen)
+    which = f", network {member} of {len(found)}" if len(found) > 1 else ""
+    print(f"{target}: {chosen.form}, {chosen.network.size:,} parameters{which}")
+    if target.suffix.lower() == ".h":
+        flash, ram = memory(chosen)
+        print(f"{flash:,} bytes of flash for its numbers and names, {ram:,} bytes of stack for its "
+              "units, and some 1 KB of code")
+    if not chosen.mean.any() and (chosen.scale == 1).all():
+        print("it takes standardised inputs: no mean and scale are known; see --like")
 
 
 def info(file: Path, /) -> None:

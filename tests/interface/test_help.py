@@ -45,6 +45,7 @@ OPTIONS = {
     "table": f"{GRID} --ranks --init --sampler",
     "frontier": f"{GRID} --compressions --samplers",
     "metadata": f"--config {ROWS} --out",
+    "convert": "--activation --like --member",
     "info": "",
 }
 
