@@ -100,7 +100,9 @@ def to_c(classifier: Classifier, name: str = "student") -> str:
     """The header's text. name : what its names begin with; made an identifier.
 
     Means, deviations and weights are rounded to float32, and written so that they are read back
-    as the same numbers. A student in Tucker form stays in it: three products for each layer.
+    as the same numbers. All is computed in float32: probabilities differ from those in float64 by
+    less than 1e-6 in a plain student of a few layers, by some 1e-6 in a Tucker form of eleven. A
+    student in Tucker form stays in it: three products for each layer.
     """
     name = identifier(name)
     model, layers = classifier.network.model, classifier.layers
