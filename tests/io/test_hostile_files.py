@@ -9,6 +9,7 @@ import struct
 import sys
 import time
 import tracemalloc
+import warnings
 import zipfile
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -39,11 +40,12 @@ sys.addaudithook(_audit)
 
 @contextmanager
 def watched():
-    """Nothing is run and nothing imported inside."""
+    """Nothing is run, imported, or warned of inside."""
     watching.append("looking")
     try:
-        yield
-        assert watching == ["looking"]
+        with warnings.catch_warnings(record=True, action="always") as warned:
+            yield
+        assert watching == ["looking"] and not warned, (watching, warned)
     finally:
         watching.clear()
 

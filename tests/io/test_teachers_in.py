@@ -92,6 +92,7 @@ W, SIX = tensor(), {"0": bytes(24)}  # (3, 2) of six numbers
     (b"\x80\x04}.", {}, "its pickle has PROTO 4 where it makes no sense, or protoc"),
     (b"\x80\x02c__main__\nNet\n)R.", {}, "its pickle asks for '__main__ Net', which is not run"),
     (b"\x80\x02cos\nsystem\n(X\x02\x00\x00\x00lstR.", {}, "its pickle asks for 'os system'"),
+    (b"\x80\x02ctorch._\\x75tils\n_rebuild_tensor_v2\n)R.", {}, "'torch._\\\\x75tils _rebuild_te"),
     (b"\x80\x02cos system\nx\n)R.", {}, "its pickle asks for 'os system x'"),
     (b"\x80\x02(S'ls'\nios\nsystem\n.", {}, "the opcode 'STRING', which a state dict does"),
     (b"\x80\x02N)\x81.", {}, "the opcode 'NEWOBJ'"),

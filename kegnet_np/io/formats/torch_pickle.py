@@ -106,7 +106,11 @@ def opcodes(pickle: bytes) -> Iterator[tuple[str, Any]]:
             raise FormatError(f"its pickle has the opcode {opcode.name if opcode else code!r}, "
                               "which a state dict does not need; save model.state_dict() with "
                               "torch.save's defaults")
-        yield opcode.name, opcode.arg.reader(file) if opcode.arg else None
+        if opcode.name == "GLOBAL":  # pickletools would read escapes in it, unlike pickle
+            module, name = (file.readline().decode().removesuffix("\n") for _ in range(2))
+            yield opcode.name, f"{module} {name}"
+        else:
+            yield opcode.name, opcode.arg.reader(file) if opcode.arg else None
     raise FormatError(f"its pickle has more than {OPCODES:,} opcodes; save model.state_dict() "
                       "alone")
 
