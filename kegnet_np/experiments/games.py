@@ -20,7 +20,8 @@ from ..train import Schedule
 from . import pipeline
 from .folder import Progress
 from .jobs import Found, Job, Made
-from .settings import FROM_0, Data, Group, option
+from .options import FROM_0, Group, option
+from .settings import Data
 
 PLAYERS = ("classifier", "teacher", "discriminator")
 NONE: dict[str, Any] = {"adversary": False, "beta": 0.0, "gamma": 0.0}

@@ -18,7 +18,7 @@ from ..network import Network
 def load(settings: Settings) -> data_loaders.Dataset:
     """The settings' data set."""
     own = settings.data
-    data = data_loaders.load(own.dataset, label=own.label, seed=own.split_seed)
+    data = data_loaders.load(own.dataset, seed=own.split_seed, **own.reading())
     return data_loaders.standardise_each_split(data) if own.own_statistics else data
 
 
