@@ -22,10 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from kegnet_np.tables import encoding, reading
+from kegnet_np.tables import encoding, reading, splits
 from kegnet_np.tables.schema import Column, Schema
 from kegnet_np.tables.table import DataError, Pathish, Table, from_python, require, show
 
+NAMES = ("digits", "pendigits", "letter", "shuttle")
 SPLITS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
 
 ARCHIVE = "https://archive.ics.uci.edu/static/public/"
@@ -110,9 +111,10 @@ def load(source: Any, *, label: str | int | None = None, seed: int = 2019,
         them; "drop", rows with any missing cell are left out.
     how : of a file, sep, decimal, thousands, encoding, header, as `tables.reading.read` has them.
     """
-    if not (isinstance(source, str) and source in ("digits", *SOURCES)):
+    if not (isinstance(source, str) and source in NAMES):
         rows = encoding.learn(_table(source, how), label, drop=drop, missing=missing)
-        return _own(rows, seed)
+        drawn = splits.at_random(len(rows.y), seed)
+        return _standardised(_said(rows), rows.x, rows.y, drawn, rows.schema)
     given = {"label": label, "drop": drop or None, "missing": missing == "refuse" or missing, **how}
     for name, value in given.items():
         require(value is None or value is True, f"{name}: {show(value)} given, but {source} has a "
@@ -121,14 +123,35 @@ def load(source: Any, *, label: str | int | None = None, seed: int = 2019,
         npz = np.load(io.BytesIO(pkgutil.get_data(__name__, "kegnet_np/digits.npz") or b""))
         pixels = [f"r{i}c{j}" for i in range(8) for j in range(8)]
         with warnings.catch_warnings(action="ignore"):  # corners that are always blank: no news
-            return _named(source, npz["x"], npz["y"].astype(str), pixels, seed)
+            return _standardised(source, *_named(npz["x"], npz["y"].astype(str), pixels, seed))
     own = SOURCES[source]
     parts = [[line.replace(b",", b" ").split() for line in content.splitlines()]
              for content in _read_files(source, data_dir)]
     table = np.concatenate(parts).astype(str)  # (N, D + 1), text
     x = np.delete(table, own.label, axis=1).astype(np.float64)  # (N, D)
-    return _named(source, x, table[:, own.label], own.features.split(), seed,
-                  test_rows=sum(map(len, parts[1:])))
+    made = _named(x, table[:, own.label], own.features.split(), seed,
+                  test_rows=sum(map(len, parts[1:])), label_at=own.label)
+    return _standardised(source, *made)
+
+
+def load_like(schema: Schema, source: Any, *, label: str | int | None = None,
+              seed: int | None = None, drop: Sequence[str | int] = (), missing: str | None = None,
+              by_position: bool = False, **how: Any) -> Dataset:
+    """A table with labels as the inputs of a network that knows its schema, in the schema's units.
+
+    source, drop, how : as in `load`. label, missing : default: the schema's.
+    seed : of the split; None: all rows are test rows.
+    by_position : take the columns in their order, not by name.
+    """
+    if isinstance(source, str | os.PathLike):
+        how["known"] = [column.name for column in schema.columns]
+    if label is None and not schema.label:  # an older release did not keep it
+        label = -1
+    rows = encoding.apply(_table(source, how), schema, label=label, labelled=True, drop=drop,
+                          missing=missing, by_position=by_position)
+    n, none = len(rows.y), np.arange(0)
+    parts = [none, none, np.arange(n)] if seed is None else splits.at_random(n, seed)
+    return _dataset(_said(rows), rows.x, rows.y, parts, schema)
 
 
 def _table(source: Any, how: dict[str, Any]) -> Table:
@@ -138,7 +161,7 @@ def _table(source: Any, how: dict[str, Any]) -> Table:
         return from_python(source)
     path = os.fspath(source)
     require(os.path.exists(path) or set("./\\") & set(path), f"name: no data set and no file "
-            f"{show(path)}; choose digits, {', '.join(SOURCES)} or the path of a table")
+            f"{show(path)}; choose {', '.join(NAMES)} or the path of a table")
     return reading.read(path, **how)
 
 
@@ -156,6 +179,8 @@ def standardise_like(data: Dataset, mean: Sequence[float], scale: Sequence[float
 def standardise_each_split(data: Dataset) -> Dataset:
     """The data with validation and test rows standardised by their *own* mean and deviation."""
     def own(x: np.ndarray) -> np.ndarray:  # as the official program does; for comparisons only
+        if not len(x):
+            return x
         mean, scale = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
         constant = np.ptp(x, axis=0) == 0  # its mean and deviation are rounding
         return np.where(constant, 0, (x - mean) / np.where(constant, 1, scale)).astype(np.float32)
@@ -169,38 +194,20 @@ def checksum(data: Dataset) -> int:
     return zlib.crc32(b"".join([names, *(getattr(data, key).tobytes() for key in SPLITS)]))
 
 
-def _named(name: str, x: np.ndarray, labels: np.ndarray, features: list[str], seed: int,
-           test_rows: int = 0) -> Dataset:
-    """Split a known set's x (N, D) and labels (N,); the last `test_rows` rows are a test split."""
+def _named(x: np.ndarray, labels: np.ndarray, features: list[str], seed: int, test_rows: int = 0,
+           label_at: int = -1) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], Schema]:
+    """Rows x (N, D), classes (N,), splits and schema of a known set; the last ``test_rows`` rows
+    are a given test split."""
     y, classes = encoding.classes(labels.astype(object))
-    columns = tuple(Column(feature) for feature in features)
-    schema = Schema(columns, classes, header=False, stratified=False)
-    parts = _split(len(y), seed, test_rows)
-    return _standardised(name, x, y, parts, schema)
+    schema = Schema(tuple(map(Column, features)), classes, "class", label_at, stratified=False)
+    return x, y, splits.at_random(len(y), seed, test_rows), schema
 
 
-def _own(rows: encoding.Rows, seed: int) -> Dataset:
-    """Split a person's own rows."""
+def _said(rows: encoding.Rows) -> str:
+    """The name of a table; what is to be said of it is said."""
     for note in rows.notes:
         warnings.warn(f"{rows.table.name}: {note}", stacklevel=3)
-    name = Path(rows.table.name).name.removesuffix(".gz")
-    return _standardised(Path(name).stem, rows.x, rows.y, _split(len(rows.y), seed), rows.schema)
-
-
-def _order(n: int, seed: int) -> np.ndarray:
-    """Positions 0..n-1 at random."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
-        raise DataError(f"seed: {show(seed)} given, expected a whole number from 0 to 2**32 - 1")
-    return np.random.RandomState(seed).permutation(n)  # equals numpy.random.seed + shuffle
-
-
-def _split(n: int, seed: int, test_rows: int = 0) -> list[np.ndarray]:
-    """Positions of training, validation and test rows among n; the test rows are the last, if
-    there are any given."""
-    own = n - test_rows
-    # Whole numbers only: int(0.7 * n) would depend on how 0.7 is rounded.
-    sizes = [own * 7 // 8, own - own * 7 // 8] if test_rows else [own * 7 // 10, own // 10]
-    return np.split(np.append(_order(own, seed), np.arange(own, n)), np.cumsum(sizes))
+    return Path(Path(rows.table.name).name.removesuffix(".gz")).stem
 
 
 def _standardised(name: str, x: np.ndarray, y: np.ndarray, parts: list[np.ndarray], schema: Schema
@@ -210,24 +217,15 @@ def _standardised(name: str, x: np.ndarray, y: np.ndarray, parts: list[np.ndarra
     if absent.size:
         raise DataError(f"{name}: class {show(schema.class_names[absent[0]])} has no row in the "
                         "training split; take another split seed, or add rows of it")
-    given, features = x[parts[0]], np.array(schema.feature_names)  # the training rows
-    gone = np.isnan(given)
-    if (empty := gone.all(axis=0)).any():
-        raise DataError(f"{name}: no value in the training split: {show(features[empty].tolist())};"
-                        " drop the columns, or take another split seed")
-    if gone.any():
-        given = np.where(gone, np.nanmean(given, axis=0), given)
-    # Constant but for rounding: its deviation is noise, and dividing would magnify that.
-    noise = np.maximum(1e-12 * np.abs(given).max(axis=0), np.finfo(np.float32).tiny)  # (D,)
-    constant = np.ptp(given, axis=0) <= noise
-    if constant.all():
-        raise DataError(f"{name}: every feature is constant in the training split; add columns "
-                        "that vary")
-    if constant.any():
+    schema, constant = splits.measured(name, x[parts[0]], schema)
+    if constant:
         warnings.warn(f"{name}: constant in the training split, so centred but not scaled: "
-                      f"{show(features[constant].tolist())}", stacklevel=4)
-    schema = replace(schema, mean=np.where(constant, given[0], given.mean(axis=0)),
-                     scale=np.where(constant, 1.0, given.std(axis=0)))  # (D,), ddof 0
+                      f"{show(constant)}", stacklevel=3)
+    return _dataset(name, x, y, parts, schema)
+
+
+def _dataset(name: str, x: np.ndarray, y: np.ndarray, parts: list[np.ndarray], schema: Schema
+             ) -> Dataset:
     (x_train, y_train), (x_val, y_val), (x_test, y_test) = (
         (schema.standardise(x[rows]), y[rows]) for rows in parts)
     return Dataset(name, x_train, y_train, x_val, y_val, x_test, y_test, schema)

@@ -140,13 +140,15 @@ def _refuse(table: Table, faults: list[str]) -> None:
 
 
 def apply(table: Table, schema: Schema, *, label: str | int | None = None, labelled: bool = False,
-          by_position: bool = False, missing: str | None = None) -> Rows:
+          drop: Sequence[str | int] = (), missing: str | None = None, by_position: bool = False
+          ) -> Rows:
     """The rows of a table as inputs of a network that knows its schema: columns are found by name,
     or with ``by_position`` in their order.
 
     label : the label column, if not the schema's. labelled : whether there must be one.
-    missing : as in `learn`; default: as the schema has it.
+    drop, missing : as in `learn`; default of missing: as the schema has it.
     """
+    out = {table.index(column, "drop") for column in drop}
     if label is not None:
         table = replace(table, label=table.index(label, "label"))
     at, label_at = schema.match(table, by_position)
@@ -161,7 +163,7 @@ def apply(table: Table, schema: Schema, *, label: str | int | None = None, label
         y, fault = schema.classes_of(table, label_at)
         faults += [fault] if fault else []
     _refuse(table, faults)
-    unused = [table.names[j] for j in range(len(table.names)) if j not in (*at, label_at)
+    unused = [table.names[j] for j in range(len(table.names)) if j not in (*at, *out, label_at)
               and not cells.missing(table.columns[j]).all()]
     notes = [f"column {some(map(show, unused))} is not used: the model was taught without "
              f"{'it' if len(unused) == 1 else 'them'}"] if unused else []

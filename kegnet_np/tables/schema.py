@@ -150,10 +150,12 @@ class Schema:
             columns = given.get("columns", [{"name": name} for name in given["feature_names"]])
             made = [Column(str(c["name"]), c.get("kind", "number"), tuple(c.get("values", ())))
                     for c in columns]
+            unnamed = [f"x{j}" for j in range(len(made) + 1)]
             mean, scale = (np.array(given[key], np.float64) for key in ("mean", "scale"))
             schema = cls(
                 tuple(made), tuple(map(str, given["class_names"])), str(given.get("label", "")),
-                int(given.get("label_at", -1)), bool(given.get("header", True)),
+                int(given.get("label_at", -1)),
+                bool(given.get("header", not {c.name for c in made} <= set(unnamed))),
                 str(given.get("missing", "refuse")), bool(given.get("stratified", False)),
                 mean, scale)
             D = len(schema.feature_names)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_loaders import DataError, load
+from data_loaders import DataError, load, load_like
 
 GIVEN, UCI = os.environ.get("KEGNET_FIELD"), os.environ.get("KEGNET_DATA")
 FIELD = Path(GIVEN or (Path(UCI).parent / "field" if UCI else "field"))
@@ -145,3 +145,28 @@ def test_what_cannot_be_used_is_refused_with_the_remedy_that_works(name, words):
 def test_a_comma_parts_thousands_or_decimals_as_it_is_said(how, width):
     data, _ = loaded("n_thousands_sep.csv", **how)
     assert np.isclose(raw(data)[:, 0], width, rtol=1e-5).any()
+
+
+@pytest.mark.parametrize("name, how, rows, said", [
+    ("new_permuted.csv", {}, 90, ""),
+    ("new_renamed.csv", {"by_position": True}, 90, ""),
+    ("new_extra.csv", {}, 90, "column 'colour' is not used: the model was taught without it"),
+    ("new_5rows.csv", {}, 5, ""),
+])
+def test_a_new_table_gives_the_inputs_that_the_teachers_own_gave(name, how, rows, said):
+    schema = load(FIELD / "a_ok.csv").schema
+    plain = load_like(schema, FIELD / "a_ok.csv")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        data = load_like(schema, FIELD / name, **how)
+    assert np.array_equal(data.x_test, plain.x_test[:rows]) and len(data.y_test) == rows
+    assert np.array_equal(data.y_test, plain.y_test[:rows])
+    found = " | ".join(str(warning.message) for warning in caught)
+    assert said in found and bool(said) == bool(found)
+
+
+def test_other_names_are_refused_with_both_lists():
+    with pytest.raises(DataError) as caught:
+        load_like(load(FIELD / "a_ok.csv").schema, FIELD / "new_renamed.csv")
+    assert "'w', 'h', 'm', 'kind'" in str(caught.value) and "--by-position" in str(caught.value)
+    assert "'width', 'height', 'mass'" in str(caught.value)
