@@ -22,9 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from kegnet_np.tables import encoding, reading, splits
+from kegnet_np.tables import encoding, splits
+from kegnet_np.tables.reading import table_of
 from kegnet_np.tables.schema import Column, Schema
-from kegnet_np.tables.table import DataError, Pathish, Table, from_python, require, show
+from kegnet_np.tables.table import DataError, Pathish, require, show
 
 NAMES = ("digits", "pendigits", "letter", "shuttle")
 SPLITS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
@@ -112,7 +113,10 @@ def load(source: Any, *, label: str | int | None = None, seed: int = 2019,
     how : of a file, sep, decimal, thousands, encoding, header, as `tables.reading.read` has them.
     """
     if not (isinstance(source, str) and source in NAMES):
-        rows = encoding.learn(_table(source, how), label, drop=drop, missing=missing)
+        if isinstance(source, str) and not (set("./\\") & set(source) or os.path.exists(source)):
+            raise DataError(f"name: no data set and no file {show(source)}; choose "
+                            f"{', '.join(NAMES)} or the path of a table")
+        rows = encoding.learn(table_of(source, **how), label, drop=drop, missing=missing)
         drawn = splits.at_random(len(rows.y), seed)
         return _standardised(_said(rows), rows.x, rows.y, drawn, rows.schema)
     given = {"label": label, "drop": drop or None, "missing": missing == "refuse" or missing, **how}
@@ -143,26 +147,14 @@ def load_like(schema: Schema, source: Any, *, label: str | int | None = None,
     seed : of the split; None: all rows are test rows.
     by_position : take the columns in their order, not by name.
     """
-    if isinstance(source, str | os.PathLike):
-        how["known"] = [column.name for column in schema.columns]
     if label is None and not schema.label:  # an older release did not keep it
         label = -1
-    rows = encoding.apply(_table(source, how), schema, label=label, labelled=True, drop=drop,
+    table = table_of(source, [column.name for column in schema.columns], **how)
+    rows = encoding.apply(table, schema, label=label, labelled=True, drop=drop,
                           missing=missing, by_position=by_position)
     n, none = len(rows.y), np.arange(0)
     parts = [none, none, np.arange(n)] if seed is None else splits.at_random(n, seed)
     return _dataset(_said(rows), rows.x, rows.y, parts, schema)
-
-
-def _table(source: Any, how: dict[str, Any]) -> Table:
-    """The table of a path, or of what Python has."""
-    if not isinstance(source, str | os.PathLike):
-        require(not how, f"{next(iter(how), '')}: given with a table in memory; it is for files")
-        return from_python(source)
-    path = os.fspath(source)
-    require(os.path.exists(path) or set("./\\") & set(path), f"name: no data set and no file "
-            f"{show(path)}; choose {', '.join(NAMES)} or the path of a table")
-    return reading.read(path, **how)
 
 
 def standardise_like(data: Dataset, mean: Sequence[float], scale: Sequence[float]) -> Dataset:

@@ -58,6 +58,12 @@ def test_the_data_loaders_load_of_the_package_the_tables_alone_and_no_pandas():
     assert ours == {"tables"} and "pandas" not in loaded
 
 
+def test_answers_need_the_core_and_the_tables_alone():
+    loaded = loaded_by("kegnet_np.io.answers")
+    ours = {name.split(".")[1] for name in loaded if name.startswith("kegnet_np.")}
+    assert ours <= {"io", "tables", *CORE} and not {"pandas", "data_loaders"} & set(loaded)
+
+
 def test_tables_stand_alone():
     loaded = loaded_by("kegnet_np.tables.encoding, kegnet_np.tables.reading")
     assert {name.split(".")[1] for name in loaded if name.startswith("kegnet_np.")} == {"tables"}

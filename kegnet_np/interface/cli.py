@@ -16,7 +16,7 @@ from . import commands, grids
 
 COMMANDS = {function.__name__: function for function in (
     commands.run, commands.teach, commands.extract, commands.compress, commands.distill,
-    commands.evaluate, grids.table, grids.frontier, grids.kdgan, grids.study,
+    commands.evaluate, commands.predict, grids.table, grids.frontier, grids.kdgan, grids.study,
     commands.metadata, commands.info)}
 # What a --student has already.
 FORM = ("form", "layers", "ranks", "compression", "params", "agreement", "init")

@@ -2,6 +2,8 @@
 before the slash has no dashes, ``given`` are settings of these groups but those named after "but".
 What the help says is in the docstrings or, of many commands, in `TEXTS`."""
 
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +16,7 @@ from ..experiments import run as whole
 from ..experiments import settings as s
 from ..experiments.jobs import REAL, Job
 from ..experiments.statistics import interval
-from ..io import checkpoint
+from ..io import answers, checkpoint
 from ..io.files import write_text
 from ..network import Network
 from . import inputs
@@ -29,6 +31,7 @@ TEXTS = {
     "teachers": "teachers a set (default: 1; of a study 3)",
     "dask": "ADDRESS: use this Dask scheduler, such as tcp://10.0.0.1:8786"}
 Given = dict[str, Any]  # the settings that a person gave, by name
+OF_LABELS = ("dataset", "label", "split_seed", "own_statistics", "drop", "missing")
 EVERYTHING = (s.Every, s.Data, s.Teach, s.Extract, s.Compress, s.Distill)
 
 
@@ -154,6 +157,37 @@ def evaluate(given: Annotated[Given, s.Data], model: Path, teacher: Path,
     for key in whole.SCORES:
         entry = text.cell(interval([scores[key]]), 2, spread="sd")
         print(f"{key:10} {entry} %  ({len(network.theta)} networks, {rows})")
+
+
+def predict(given: Annotated[Given, s.Data, "but", *OF_LABELS], model: Path, input: Path,
+            out: Path | None = None, proba: bool = False, missing: str | None = None,
+            by_position: bool = False) -> None:
+    """class names for the rows of a table without labels, in raw units
+
+    model : a teacher's or students' checkpoint; of students the first answers
+    input : the table
+    out : file to write (default: the screen)
+    proba : also the probability of each class
+    missing : refuse, or mean: the training rows' mean stands for missing numbers (default: as taught)
+    example: kegnet predict --model students.npz --input new.csv --out answers.csv
+    """  # noqa: E501
+    if out:
+        inputs.new_file(out)
+    how = s.make(given).data.reading()
+    classifier = answers.load(model)
+    p = classifier.probabilities(input, missing=missing, by_position=by_position, **how)
+    names, k = classifier.schema.class_names, p.argmax(1)
+    lines = io.StringIO()
+    table = csv.writer(lines, lineterminator="\n")
+    table.writerow(["class", *names] if proba else ["class"])
+    table.writerows([names[i], *(f"{v:.6g}" for v in row if proba)]
+                    for i, row in zip(k, p, strict=True))
+    if out is None:
+        print(lines.getvalue(), end="")
+        return
+    write_text(out, lines.getvalue())
+    counts = ", ".join(f"{names[i]} {n:,}" for i, n in enumerate(np.bincount(k)) if n)
+    print(f"{out}: {len(k):,} answers: {counts}")
 
 
 def metadata(given: Annotated[Given, s.Data, "but", "own_statistics"], out: Path) -> None:

@@ -9,13 +9,14 @@ import warnings
 import zlib
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from . import guess
 from .cells import has_decimal_commas
 from .guess import BLANKS, SAMPLE, SEPARATORS, Line, fields
-from .table import DataError, Pathish, Table, distinct, objects, require, show, some
+from .table import DataError, Pathish, Table, distinct, from_python, objects, require, show, some
 
 WORDS = {"tab": "\t", "\\t": "\t", "blank": BLANKS, "": BLANKS}  # for a separator
 BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32",
@@ -64,6 +65,14 @@ def read(path: Pathish, *, sep: str | None = None, decimal: str | None = None,
     told += ["the empty last column left out"] * (len(names) < len(first))
     return Table(given, names, columns, np.array([i for i, _ in lines][int(header):], int), "line",
                  header, decimal, thousands, tuple(faults), ", ".join(told))
+
+
+def table_of(source: Any, known: Iterable[str] = (), **how: Any) -> Table:
+    """The table of a path, as `read` reads it, or of what Python has, see `from_python`."""
+    if isinstance(source, str | os.PathLike):
+        return read(source, known=known, **how)
+    require(not how, f"{next(iter(how), '')}: given with a table in memory; it is for files")
+    return from_python(source)
 
 
 def _signs(sep: str | None, decimal: str | None, thousands: str | None

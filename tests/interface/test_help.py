@@ -44,7 +44,9 @@ OPTIONS = {
     "compress": f"--config {COMPRESS} --teacher --generator-file --out",
     "distill": f"{EVERY} {DATA} {DISTILL} --teacher --student --sampler --generator-file "
                "--metadata --out",
-    "evaluate": f"--config {DATA} --model --teacher",
+    "evaluate": f"--config {DATA} --model --teacher --by-position",
+    "predict": "--config --model --input --out --proba --missing --by-position --sep --decimal "
+               "--thousands --encoding --header --no-header",
     "table": f"{GRID} --ranks --init --sampler",
     "frontier": f"{GRID} --compressions --samplers",
     "metadata": f"--config {ROWS} --out",

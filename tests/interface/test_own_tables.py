@@ -1,5 +1,7 @@
 """Commands on a person's own table: columns by name, every row, and a schema that travels."""
 
+import csv
+import io
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from shell import TINY, accepted, kegnet, refused
 
-from kegnet_np.io import checkpoint
+from kegnet_np.io import answers, checkpoint
 
 RNG = np.random.default_rng(1)
 N = 240
@@ -113,3 +115,151 @@ def test_a_student_learns_from_real_inputs_in_the_teachers_units(taught):
     accepted(*common, "--dataset", write("other.csv", other), "--out", "b.npz")
     a, b = (checkpoint.load(name)[0]["theta"] for name in ("a.npz", "b.npz"))
     assert np.array_equal(a, b)
+
+
+# --- predict --------------------------------------------------------------------------------------
+
+
+def unlabelled(taught, names=("width", "colour", "ill", "mass")):
+    return {name: taught.columns[name] for name in names}
+
+
+def predict(taught, *more, model=None):
+    code, out, err = kegnet("predict", "--model", model or taught.students, *more)
+    assert code == 0, err
+    return out, err
+
+
+def test_a_students_file_is_enough_to_answer_raw_rows(taught, folder):
+    alone = folder / "alone.npz"
+    alone.write_bytes(taught.students.read_bytes())
+    new = write("new.csv", unlabelled(taught))
+    out, err = predict(taught, "--input", new, model=alone)
+    named = out.splitlines()
+    assert named[0] == "class" and len(named) == N + 1 and not err
+    assert set(named[1:]) <= {"ant", "bee", "cat"}
+    scored, _ = evaluate(taught, "--dataset", write("pets2.csv", taught.columns))
+    right = np.mean(np.array(named[1:]) == np.array(taught.columns["kind"]))
+    network, header = checkpoint.load_network(alone)
+    checkpoint.save_network("first.npz", network.member(0), data=header["data"])
+    scored = accepted("evaluate", "--teacher", taught.teacher, "--model", "first.npz",
+                      "--dataset", "pets2.csv")
+    assert scored.startswith(f"accuracy   {100 * right:.2f} %")
+
+
+def test_rows_and_columns_in_another_order_get_the_same_answers(taught):
+    new = write("new.csv", unlabelled(taught))
+    answers_, _ = predict(taught, "--input", new, "--proba")
+    order = RNG.permutation(N)
+    names = ["mass", "kind", "ill", "colour", "width"]  # with the labels: they are left alone
+    mixed = write("mixed.csv", {n: [taught.columns[n][i] for i in order] for n in names})
+    lines, found = answers_.splitlines()[1:], predict(taught, "--input", mixed)[0].splitlines()[1:]
+    assert found == [lines[i].split(",")[0] for i in order]
+
+
+def test_answers_go_to_a_new_file_with_a_probability_for_each_class(taught, folder):
+    new = write("new.csv", unlabelled(taught), slice(0, 25))
+    out, _ = predict(taught, "--input", new, "--proba", "--out", "answers.csv")
+    table = list(csv.reader(io.StringIO((folder / "answers.csv").read_text("utf-8"))))
+    assert table[0] == ["class", "ant", "bee", "cat"] and len(table) == 26
+    for name, *p in table[1:]:
+        p = np.array(p, float)
+        assert p.sum() == pytest.approx(1, abs=1e-5) and name == table[0][1 + p.argmax()]
+    named = [row[0] for row in table[1:]]
+    counts = ", ".join(f"{n} {named.count(n)}" for n in sorted(set(named)))
+    assert out == f"answers.csv: 25 answers: {counts}\n"
+    line = refused(folder, "predict", "--model", taught.students, "--input", new,
+                   "--out", "answers.csv")
+    assert "--out answers.csv exists and is not overwritten" in line
+
+
+@pytest.mark.parametrize("cells, how, words", [
+    ({"width": ""}, [], "column 'width': 1 of 25 cells is missing, blank in line 2; fill them in, "
+     "or pass --missing mean"),
+    ({"width": "wide"}, [], "column 'width': 1 of 25 cells is text, 'wide' in line 2"),
+    ({"width": "inf"}, [], "no finite number"),
+    ({"width": "1e39"}, [], "beyond float32"),
+    ({}, ["--missing", "drop"], "missing: 'drop' given, expected refuse or mean"),
+    ({}, ["--sep", "::"], "sep: '::' given"),
+    ({}, ["--encoding", "utf-16"], "is no UTF-16 text"),
+    ({}, ["--no-header"], "has no header, so its columns cannot be matched by name"),
+])
+def test_rows_that_cannot_be_answered_get_a_sentence(taught, folder, cells, how, words):
+    columns = unlabelled(taught)
+    for name, cell in cells.items():
+        columns[name] = [cell, *columns[name][1:]]
+    new = write("new.csv", columns, slice(0, 25))
+    assert words in refused(folder, "predict", "--model", taught.students, "--input", new, *how)
+
+
+def test_missing_numbers_and_unseen_words_are_answered_when_that_is_asked(taught):
+    columns = unlabelled(taught)
+    columns |= {"width": ["NA", *columns["width"][1:]], "colour": ["pink", *columns["colour"][1:]]}
+    new = write("new.csv", columns, slice(0, 3))
+    out, err = predict(taught, "--input", new, "--missing", "mean")
+    assert len(out.splitlines()) == 4
+    assert err == ("kegnet: warning: new.csv: column 'colour': 1 of 3 cells is of no known value, "
+                   "'pink' in line 2; all its features are 0 there\n")
+
+
+@pytest.mark.parametrize("file, words", [
+    ("nothing.npz", "no such file"), ("bare.npz", "does not say what its inputs are"),
+    ("odd.npz", "has 4 inputs and 3 classes, but describes 6 and 3"),
+    ("new.csv", "not a kegnet checkpoint"),
+])
+def test_a_model_that_does_not_know_its_inputs_is_refused(taught, folder, rng, file, words):
+    from kegnet_np.models import MLP
+    from kegnet_np.network import Network
+
+    new = write("new.csv", unlabelled(taught))
+    network = Network.random(MLP(4, 3, (5,)), rng)
+    checkpoint.save_network("bare.npz", network)
+    known = checkpoint.load(taught.teacher)[1]["data"]
+    checkpoint.save_network("odd.npz", network, data=known)
+    assert words in refused(folder, "predict", "--model", file, "--input", new)
+
+
+def test_python_answers_a_dataframe_rows_one_row_and_a_file_alike(taught):
+    pandas = pytest.importorskip("pandas")
+    classifier = answers.load(taught.students)
+    new = write("new.csv", unlabelled(taught))
+    expected = classifier.predict(new)
+    frame = pandas.read_csv(new)
+    rows = [list(row) for row in frame.itertuples(index=False)]
+    assert expected.shape == (N,) and set(expected) <= {"ant", "bee", "cat"}
+    for given in (str(new), frame, frame[["mass", "ill", "width", "colour"]], rows,
+                  np.array(rows, dtype=object), frame.to_dict("list")):
+        assert (classifier.predict(given) == expected).all()
+    assert classifier.predict(rows[3]).tolist() == [expected[3]]
+    one = dict(zip(frame.columns, rows[3], strict=True))
+    assert classifier.predict(one).tolist() == [expected[3]]
+    assert classifier.probabilities(frame).shape == (N, 3)
+    with pytest.raises(ValueError, match="column 'width': 1 of 1 cells is missing"):
+        classifier.predict(one | {"width": float("nan")})
+    assert len(classifier.predict(one | {"width": None}, missing="mean")) == 1
+    with pytest.raises(ValueError, match="3 columns"):
+        classifier.predict(rows[3][:3])
+    with pytest.raises(ValueError, match="no member 2, it has 2 networks"):
+        answers.load(taught.students, member=2)
+
+
+def test_a_teacher_of_an_older_release_answers_by_the_names_of_its_features(folder):
+    from shell import write_table
+
+    old = Path(__file__).parents[1] / "io/version1/teacher.npz"
+    table = write_table("pets.csv")
+    scored = accepted("evaluate", "--model", old, "--teacher", old, "--dataset", table.name)
+    named = answers.load(old).predict(table)
+    kinds = [line.rsplit(",", 1)[1] for line in table.read_text().splitlines()[1:]]
+    assert np.mean(named == np.array(kinds)) > 0.9 and "80 test rows" in scored
+
+
+def test_a_known_set_is_answered_too(folder):
+    import data_loaders
+
+    accepted("teach", "--quick", "--teacher-epochs", 3, "--teacher-min-epochs", 1,
+             "--out", "digits.npz")
+    data, classifier = data_loaders.load("digits"), answers.load("digits.npz")
+    raw = np.rint(data.x_test * data.scale + data.mean)
+    logits = checkpoint.load_teacher("digits.npz")[0].predict(data.x_test)
+    assert classifier.predict(raw).tolist() == [str(k) for k in logits.argmax(1)]

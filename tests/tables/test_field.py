@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 
 from data_loaders import DataError, load, load_like
+from kegnet_np.io.answers import Classifier
+from kegnet_np.models import MLP
+from kegnet_np.network import Network
 
 GIVEN, UCI = os.environ.get("KEGNET_FIELD"), os.environ.get("KEGNET_DATA")
 FIELD = Path(GIVEN or (Path(UCI).parent / "field" if UCI else "field"))
@@ -170,3 +173,13 @@ def test_other_names_are_refused_with_both_lists():
         load_like(load(FIELD / "a_ok.csv").schema, FIELD / "new_renamed.csv")
     assert "'w', 'h', 'm', 'kind'" in str(caught.value) and "--by-position" in str(caught.value)
     assert "'width', 'height', 'mass'" in str(caught.value)
+
+
+def test_rows_without_labels_are_answered_and_those_of_the_plain_table_alike(rng):
+    schema = load(FIELD / "a_ok.csv").schema
+    classifier = Classifier(Network.random(MLP(3, 3, (8,)), rng), schema)
+    plain = classifier.predict(FIELD / "a_ok.csv")
+    assert len(classifier.predict(FIELD / "new_nolabel.csv")) == 25
+    assert (classifier.predict(FIELD / "new_permuted.csv") == plain).all()
+    renamed = classifier.predict(FIELD / "new_renamed.csv", by_position=True)
+    assert len(set(plain)) > 1 and (renamed == plain).all()
