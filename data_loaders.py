@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from kegnet_np.tables import encoding, splits
+from kegnet_np.tables import encoding, notes, splits
 from kegnet_np.tables.reading import table_of
 from kegnet_np.tables.schema import Column, Schema
-from kegnet_np.tables.table import DataError, Pathish, require, show
+from kegnet_np.tables.table import DataError, Pathish, Table, require, show
 
 NAMES = ("digits", "pendigits", "letter", "shuttle")
 SPLITS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
@@ -61,6 +61,7 @@ class Dataset:
     x_test: np.ndarray
     y_test: np.ndarray
     schema: Schema  # columns, classes, and the exact mean and scale
+    told: str = ""  # of a table of one's own: a line of what was read
 
     @property
     def mean(self) -> np.ndarray:
@@ -116,9 +117,12 @@ def load(source: Any, *, label: str | int | None = None, seed: int = 2019,
         if isinstance(source, str) and not (set("./\\") & set(source) or os.path.exists(source)):
             raise DataError(f"name: no data set and no file {show(source)}; choose "
                             f"{', '.join(NAMES)} or the path of a table")
-        rows = encoding.learn(table_of(source, **how), label, drop=drop, missing=missing)
-        drawn = splits.at_random(len(rows.y), seed)
-        return _standardised(_said(rows), rows.x, rows.y, drawn, rows.schema)
+        table = table_of(source, **how)
+        rows = encoding.learn(table, label, drop=drop, missing=missing)
+        drawn = splits.stratified(rows.y, seed)
+        _say(rows.table, [*rows.notes, *notes.of_splits(rows.table, rows.schema, rows.x, drawn)])
+        data = _standardised(_stem(table), rows.x, rows.y, drawn, rows.schema)
+        return replace(data, told=notes.summary(rows, len(table)))
     given = {"label": label, "drop": drop or None, "missing": missing == "refuse" or missing, **how}
     for name, value in given.items():
         require(value is None or value is True, f"{name}: {show(value)} given, but {source} has a "
@@ -131,9 +135,9 @@ def load(source: Any, *, label: str | int | None = None, seed: int = 2019,
     own = SOURCES[source]
     parts = [[line.replace(b",", b" ").split() for line in content.splitlines()]
              for content in _read_files(source, data_dir)]
-    table = np.concatenate(parts).astype(str)  # (N, D + 1), text
-    x = np.delete(table, own.label, axis=1).astype(np.float64)  # (N, D)
-    made = _named(x, table[:, own.label], own.features.split(), seed,
+    text = np.concatenate(parts).astype(str)  # (N, D + 1)
+    x = np.delete(text, own.label, axis=1).astype(np.float64)  # (N, D)
+    made = _named(x, text[:, own.label], own.features.split(), seed,
                   test_rows=sum(map(len, parts[1:])), label_at=own.label)
     return _standardised(source, *made)
 
@@ -153,8 +157,12 @@ def load_like(schema: Schema, source: Any, *, label: str | int | None = None,
     rows = encoding.apply(table, schema, label=label, labelled=True, drop=drop,
                           missing=missing, by_position=by_position)
     n, none = len(rows.y), np.arange(0)
-    parts = [none, none, np.arange(n)] if seed is None else splits.at_random(n, seed)
-    return _dataset(_said(rows), rows.x, rows.y, parts, schema)
+    parts = [none, none, np.arange(n)]
+    if seed is not None:  # an older release drew its rows otherwise
+        parts = splits.stratified(rows.y, seed) if schema.stratified else splits.at_random(n, seed)
+    _say(table, rows.notes)
+    data = _dataset(_stem(table), rows.x, rows.y, parts, schema)
+    return replace(data, told=notes.summary(rows, len(table)))
 
 
 def standardise_like(data: Dataset, mean: Sequence[float], scale: Sequence[float]) -> Dataset:
@@ -195,11 +203,13 @@ def _named(x: np.ndarray, labels: np.ndarray, features: list[str], seed: int, te
     return x, y, splits.at_random(len(y), seed, test_rows), schema
 
 
-def _said(rows: encoding.Rows) -> str:
-    """The name of a table; what is to be said of it is said."""
-    for note in rows.notes:
-        warnings.warn(f"{rows.table.name}: {note}", stacklevel=3)
-    return Path(Path(rows.table.name).name.removesuffix(".gz")).stem
+def _say(table: Table, said: Sequence[str]) -> None:
+    for note in said:
+        warnings.warn(f"{table.name}: {note}", stacklevel=3)
+
+
+def _stem(table: Table) -> str:
+    return Path(Path(table.name).name.removesuffix(".gz")).stem
 
 
 def _standardised(name: str, x: np.ndarray, y: np.ndarray, parts: list[np.ndarray], schema: Schema

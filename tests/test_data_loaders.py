@@ -221,13 +221,13 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, content, words):
     assert all(word in message for word in [str(path), *words]), message
 
 
-def test_a_class_that_training_would_miss_is_refused(tmp_path):
-    last = np.random.RandomState(0).permutation(40)[-3:]
-    path = table(tmp_path, (f"{i},{'rare' if i in last else 'ab'[i % 2]}" for i in range(40)),
-                 header=None)
-    message = refusal(load, path, seed=0)
-    assert "'rare'" in message and "another split seed" in message
-    assert "rare" in load(path, seed=1).class_names
+def test_every_split_of_an_own_table_has_its_share_of_every_class(tmp_path):
+    rows = [f"{i % 13},{k}" for i, k in enumerate("a" * 200 + "b" * 40 + "c" * 7 + "d" * 3)]
+    made = [load(table(tmp_path, rows, "u,kind"), seed=seed) for seed in (0, 1)]
+    for data in made:
+        counts = [np.bincount(y).tolist() for _, y in splits(data)]
+        assert counts == [[140, 28, 5, 1], [20, 4, 1, 1], [40, 8, 1, 1]]
+    assert (made[0].y_train != made[1].y_train).any() and len(set(made[0].y_train[:9])) > 1
 
 
 @needs_uci

@@ -58,17 +58,17 @@ def frontier(given: Annotated[Given, *EVERYTHING, "but", *CHOSEN],
     given, seed = _of_grid(given, "beyond", seeds)
     if wrong := [key for key in CHOSEN if key in given]:
         raise ValueError(f"--{wrong[0]} is given, but kegnet frontier chooses it; drop it")
-    names, models = datasets.split(","), {}
+    names, models, load = datasets.split(","), {}, inputs.load_once()
     sizes = _sizes(compressions.split(","), names)
     for name in names:
         settings = grid.settings_of(given)(Job(name, seed, "teach"))
-        data = inputs.load(settings)
+        data = load(settings)
         models[name] = MLP(data.features, data.classes, settings.teach.arguments()["widths"])
     lists = (names.split(",") if names else [] for names in (samplers, forms, also))
     made = front.jobs_of(models, sizes, next(lists), teachers, seed, *lists)
     out = out or Path("frontiers", given["protocol"])
     options = inputs.options(jobs, resume, dask)
-    result = grid.do("frontier", made, given, inputs.load, out, **options)
+    result = grid.do("frontier", made, given, load, out, **options)
     _show(front, result, out, "frontier.png")
 
 
@@ -102,17 +102,17 @@ def kdgan(given: Annotated[Given, s.Data, games.Play, "but", "dataset"],
     """  # noqa: E501
     given = (QUICK if quick else {}) | given
     counts = [_count(text) for text in ("50,100" if quick else labels).split(",")]
-    names = dataset.split(",")
+    names, load = dataset.split(","), inputs.load_once()
     made = asked.jobs_of(names, counts, s.Every(seed=seed).seed, ablations)
     settings = games.settings_of(given, seeds)
     for name in names:
         own = settings(Job(name, seed, "teach"))
-        data = inputs.load(own)
+        data = load(own)
         games.classifier(own.play, data)
         for n in counts:
             games.rows_of(data, n, seed, 1)
     out = out or Path("kdgan", Path(names[0]).stem)
-    result = grid.do("kdgan", made, given | {"seeds": seeds}, inputs.load, out, settings=settings,
+    result = grid.do("kdgan", made, given | {"seeds": seeds}, load, out, settings=settings,
                      work=games.work, **inputs.options(jobs, resume, dask))
     _show(asked, result, out, "kdgan.png")
 

@@ -1,6 +1,7 @@
 """What commands read: the data, a teacher's own settings, generators, other checkpoints."""
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,28 @@ from ..tables.schema import Schema
 
 
 def load(settings: Settings) -> data_loaders.Dataset:
-    """The settings' data set."""
+    """The settings' data set; of a person's own table a line says what was read."""
     own = settings.data
     data = data_loaders.load(own.dataset, seed=own.split_seed, **own.reading())
+    _tell(data)
     return data_loaders.standardise_each_split(data) if own.own_statistics else data
+
+
+def load_once() -> Callable[[Settings], data_loaders.Dataset]:
+    """`load`, for a command that needs data more than once."""
+    known: dict[Any, data_loaders.Dataset] = {}
+
+    def load_known(settings: Settings) -> data_loaders.Dataset:
+        if settings.data not in known:
+            known[settings.data] = load(settings)
+        return known[settings.data]
+
+    return load_known
+
+
+def _tell(data: data_loaders.Dataset) -> None:
+    if data.told:
+        print(f"kegnet: read {data.told}", file=sys.stderr)
 
 
 def load_for(given: dict, settings: Settings, M: Network, header: dict, by_position: bool = False,
@@ -39,6 +58,7 @@ def load_for(given: dict, settings: Settings, M: Network, header: dict, by_posit
     seed = None if whole and not _is_own(given, known["source"]) else own.split_seed
     data = data_loaders.load_like(
         schema, own.dataset, seed=seed, by_position=by_position, **own.reading())
+    _tell(data)
     return data_loaders.standardise_each_split(data) if own.own_statistics else data
 
 

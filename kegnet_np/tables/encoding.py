@@ -1,28 +1,18 @@
 """A table as numbers: by what it teaches of itself (`learn`), or by a known schema (`apply`)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from . import cells
-from .schema import MISSING, Column, Schema
+from .notes import of_classes, of_new_rows
+from .schema import MISSING, Column, Rows, Schema
 from .table import DataError, Table, require, show, some, told
 
 LEAST = 10  # rows: with fewer a split 7:1:2 would have none in the smallest part
 SHOWN = 8  # faults of a message
 MANY = 200  # values of a category, at the most; each stands in two rows or more on average
-
-
-@dataclass(frozen=True)
-class Rows:
-    """N rows of a table as numbers."""
-
-    schema: Schema  # of a table that was learnt still without mean and scale
-    table: Table  # the rows that are used
-    x: np.ndarray  # (N, D) float64 in the table's units, NaN where a number is missing
-    y: np.ndarray  # (N,) int, classes; -1 where a table has no labels
-    notes: list[str]  # what is to be said of them
 
 
 def learn(table: Table, label: str | int | None = None, *, drop: Sequence[str | int] = (),
@@ -70,7 +60,7 @@ def learn(table: Table, label: str | int | None = None, *, drop: Sequence[str | 
     require(keep.sum() >= LEAST, f"{table.name}: {keep.sum()} row(s) of data without a missing "
             f"cell, a 7:1:2 split needs at least {LEAST}; pass --missing mean, or add rows")
     return Rows(replace(schema, class_names=names), table.take(keep), made.x[keep], y,
-                notes + made.notes)
+                [*notes, *made.notes, *of_classes(names, y)])
 
 
 def _columns(table: Table, features: list[int], kinds: list[str]
@@ -168,4 +158,5 @@ def apply(table: Table, schema: Schema, *, label: str | int | None = None, label
     notes = [f"column {some(map(show, unused))} is not used: the model was taught without "
              f"{'it' if len(unused) == 1 else 'them'}"] if unused else []
     require(keep.any(), f"{table.name}: every row misses a cell; pass --missing mean")
-    return Rows(schema, table.take(keep), made.x[keep], y[keep], notes + made.notes)
+    table, x = table.take(keep), made.x[keep]
+    return Rows(schema, table, x, y[keep], [*notes, *made.notes, *of_new_rows(table, schema, x)])

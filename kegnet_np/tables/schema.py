@@ -166,3 +166,14 @@ class Schema:
             raise DataError("the checkpoint does not say soundly what its inputs are "
                             f"({error}); make it anew") from error
         return schema
+
+
+@dataclass(frozen=True)
+class Rows:
+    """N rows of a table as numbers."""
+
+    schema: Schema  # of a table that was learnt still without mean and scale
+    table: Table  # the rows that are used
+    x: np.ndarray  # (N, D) float64 in the table's units, NaN where a number is missing
+    y: np.ndarray  # (N,) int, classes; -1 where a table has no labels
+    notes: list[str]  # what is to be said of them

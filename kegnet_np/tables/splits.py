@@ -24,6 +24,17 @@ def at_random(n: int, seed: int, test_rows: int = 0) -> list[np.ndarray]:
     return np.split(np.append(_order(own, seed), np.arange(own, n)), np.cumsum(sizes))
 
 
+def stratified(y: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Positions of training, validation and test rows: of every class in y (N,), of three rows or
+    more, 7:1:2, and at least one to each."""
+    order, part = _order(len(y), seed), np.empty(len(y), int)
+    for k in range(y.max() + 1):
+        rows = order[y[order] == k]
+        n, val, test = len(rows), max(len(rows) // 10, 1), max(len(rows) // 5, 1)
+        part[rows] = np.repeat([0, 1, 2], [max(n - val - test, 0), val, test])[:n]
+    return [order[part[order] == i] for i in range(3)]
+
+
 def measured(name: str, x: np.ndarray, schema: Schema) -> tuple[Schema, list[str]]:
     """The schema with the mean and deviation of training rows x (n, D), NaN where a number is
     missing; and the features that are constant in them. Errors: `DataError`."""

@@ -117,6 +117,29 @@ def test_a_student_learns_from_real_inputs_in_the_teachers_units(taught):
     assert np.array_equal(a, b)
 
 
+def test_one_line_on_stderr_says_what_was_read(taught):
+    said = ("240 rows, separated by commas, with a header; features: 2 numbers, 1 flag, 1 category "
+            "of 3 values; classes: ant 80, bee 80, cat 80\n")
+    for command in (["run", "--quick", "--generator-epochs", 1, "--teacher-epochs", 10],
+                    ["teach"], ["metadata"]):
+        more = [] if command == ["metadata"] else ["--config", taught.settings]
+        out = Path(command[0] + ".out")
+        code, _, err = kegnet(*command, "--dataset", taught.table, *more, "--out", out, read=True)
+        assert (code, err) == (0, f"kegnet: read {taught.table}: {said}")
+    files = ["--model", taught.students, "--teacher", taught.teacher]
+    assert kegnet("evaluate", *files, read=True)[2] == f"kegnet: read {taught.table}: {said}"
+    few = write("few.csv", taught.columns, slice(0, 5))
+    err = kegnet("evaluate", *files, "--dataset", few, read=True)[2]
+    assert err.startswith("kegnet: read few.csv: 5 rows, ") and "ant 2, bee 2, cat 1" in err
+
+
+def test_a_command_that_needs_data_twice_reads_them_once(taught):
+    command = ["kdgan", "--dataset", taught.table, "--quick", "--labels", "30", "--seeds", 1,
+               "--epochs", 1, "--pretraining", 1, "--out", "k"]
+    code, _, err = kegnet(*command, read=True)
+    assert code == 0 and err.count("kegnet: read ") == 1
+
+
 # --- predict --------------------------------------------------------------------------------------
 
 

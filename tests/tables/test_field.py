@@ -85,6 +85,16 @@ def test_latin_1_is_read_when_it_is_said():
     ("l_index_col.csv", ("x0", "width", "height", "mass"), ("high", "low", "mid"),
      "column 'x0' numbers the rows, so it is hardly a feature; leave it out with --drop x0"),
     ("new_permuted.csv", ("mass", "width", "height"), ("high", "low", "mid"), ""),
+    ("fill_value_in_test.csv", ("temp", "pressure"), ("0", "1"),
+     "column 'temp': 1 of 400 cells is beyond 10,000 deviations of the rest, 9.96921e+36 in line "
+     "74"),
+    ("fill_value_in_train.csv", ("temp", "pressure"), ("0", "1"),
+     "column 'temp': 1 of 400 cells is beyond 10,000 deviations of the rest, 9.96921e+36 in line "
+     "324"),
+    ("p_dup.csv", ("width", "height", "mass"), ("high", "low", "mid"),
+     "80 of 80 test rows stand in the training rows too"),
+    ("s_case_label.csv", ("width", "height", "mass"), ("HIGH", "LOW", "MID", "high", "low", "mid"),
+     "classes 'HIGH' and 'high', 'LOW' and 'low', 'MID' and 'mid' differ by case or a full stop"),
 ])
 def test_a_sound_table_loads_with_a_word_where_one_is_due(name, features, classes, said):
     data, found = loaded(name)
@@ -183,3 +193,18 @@ def test_rows_without_labels_are_answered_and_those_of_the_plain_table_alike(rng
     assert (classifier.predict(FIELD / "new_permuted.csv") == plain).all()
     renamed = classifier.predict(FIELD / "new_renamed.csv", by_position=True)
     assert len(set(plain)) > 1 and (renamed == plain).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_fill_value_outside_the_training_rows_leaves_its_feature_as_it_is(seed):
+    data, said = loaded("fill_value_in_test.csv", seed=seed)
+    inside = np.abs(data.x_train[:, 0]).max() > 15  # drawn into the training rows
+    assert "in line 74" in said and "constant" not in said
+    assert inside or data.schema.scale[0] < 10 and np.abs(data.x_train[:, 0]).max() < 10
+
+
+def test_every_file_has_a_test():
+    here = Path(__file__).parents[1].rglob("*.py")
+    text = "".join(path.read_text(encoding="utf-8") for path in here)
+    assert [path.name for path in FIELD.iterdir()
+            if path.suffix != ".md" and path.name not in text] == []
