@@ -123,10 +123,11 @@ def load(source: Any, *, label: str | int | None = None, seed: int = 2019,
         _say(rows.table, [*rows.notes, *notes.of_splits(rows.table, rows.schema, rows.x, drawn)])
         data = _standardised(_stem(table), rows.x, rows.y, drawn, rows.schema)
         return replace(data, told=notes.summary(rows, len(table)))
-    given = {"label": label, "drop": drop or None, "missing": missing == "refuse" or missing, **how}
+    given = how | {"label": label, "drop": drop or None,
+                   "missing": None if missing == "refuse" else missing}
     for name, value in given.items():
-        require(value is None or value is True, f"{name}: {show(value)} given, but {source} has a "
-                f"known form; leave {name} out, it is for tables of your own")
+        require(value is None, f"{name}: {show(value)} given, but {source} has a known form; leave "
+                f"{name} out, it is for tables of your own")
     if source == "digits":  # read from the package, also from a zip
         npz = np.load(io.BytesIO(pkgutil.get_data(__name__, "kegnet_np/digits.npz") or b""))
         pixels = [f"r{i}c{j}" for i in range(8) for j in range(8)]

@@ -15,7 +15,7 @@ from ..student import SCHEDULE as STUDENT
 from ..tables.schema import MISSING
 from ..teacher import SCHEDULE as TEACHER
 from ..train import Schedule
-from .options import FROM_0, WHOLE, Group, is_a, option
+from .options import CHECKS, FROM_0, WHOLE, Group, is_a, option
 from .protocols import PROTOCOLS, with_protocol
 
 
@@ -47,18 +47,23 @@ class Data(Group):
     own_statistics: bool = option(
         False, "standardise every split by its own mean and deviation, as the official program "
         "does")
-    drop: str | None = option(None, "columns of a table to leave out (default: none)")
+    drop: str | None = option(
+        None, "columns of a table to leave out (default: none)", check=CHECKS[str])
     missing: str | None = option(
         None, "missing numbers of a table: refuse them (the default), let the training rows' mean "
         "stand for them, or drop their rows", *MISSING)
     sep: str | None = option(
-        None, "what parts a table's fields: a sign, or the words tab or blank (default: guessed)")
-    decimal: str | None = option(None, "decimal sign of a table, . or , (default: guessed)")
+        None, "what parts a table's fields: a sign, or the words tab or blank (default: guessed)",
+        check=CHECKS[str])
+    decimal: str | None = option(
+        None, "decimal sign of a table, . or , (default: guessed)", check=CHECKS[str])
     thousands: str | None = option(
-        None, "what parts a table's thousands: , . ' or blank (default: none)")
-    encoding: str | None = option(None, "of a table's text, such as latin-1 (default: UTF-8)")
+        None, "what parts a table's thousands: , . ' or blank (default: none)", check=CHECKS[str])
+    encoding: str | None = option(
+        None, "of a table's text, such as latin-1 (default: UTF-8)", check=CHECKS[str])
     header: bool | None = option(
-        None, "a table's first row has the names of the columns, or no (default: guessed)")
+        None, "a table's first row has the names of the columns, or no (default: guessed)",
+        check=CHECKS[bool])
 
     def reading(self) -> dict[str, Any]:
         """How a table is read, where it is said: for `data_loaders.load`."""

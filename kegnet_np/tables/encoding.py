@@ -24,7 +24,7 @@ def learn(table: Table, label: str | int | None = None, *, drop: Sequence[str | 
     stands for them; "drop" rows with any missing cell.
     """
     require(missing in MISSING, f"missing: {show(missing)} given, expected {some(MISSING)}")
-    out = {table.index(column, "drop") for column in drop}
+    out = _dropped(table, drop)
     kinds = [cells.kind(c, cells.numbers(c, table.decimal, table.thousands))
              for c in table.columns]
     used = [j for j in range(len(kinds)) if j not in out and kinds[j] != "empty"]
@@ -61,6 +61,11 @@ def learn(table: Table, label: str | int | None = None, *, drop: Sequence[str | 
             f"cell, a 7:1:2 split needs at least {LEAST}; pass --missing mean, or add rows")
     return Rows(replace(schema, class_names=names), table.take(keep), made.x[keep], y,
                 [*notes, *made.notes, *of_classes(names, y)])
+
+
+def _dropped(table: Table, drop: str | Sequence[str | int]) -> set[int]:
+    """The positions of columns to leave out; a text is one of them."""
+    return {table.index(column, "drop") for column in ([drop] if isinstance(drop, str) else drop)}
 
 
 def _columns(table: Table, features: list[int], kinds: list[str]
@@ -138,7 +143,7 @@ def apply(table: Table, schema: Schema, *, label: str | int | None = None, label
     label : the label column, if not the schema's. labelled : whether there must be one.
     drop, missing : as in `learn`; default of missing: as the schema has it.
     """
-    out = {table.index(column, "drop") for column in drop}
+    out = _dropped(table, drop)
     if label is not None:
         table = replace(table, label=table.index(label, "label"))
     at, label_at = schema.match(table, by_position)

@@ -38,6 +38,10 @@ def read(path: Pathish, *, sep: str | None = None, decimal: str | None = None,
     lines with too many or too few fields are left out, and are faults of the table.
     """
     given = f"{os.fspath(path)}" if isinstance(path, str | os.PathLike) else show(path)
+    for name, value in (("sep", sep), ("decimal", decimal), ("thousands", thousands),
+                        ("encoding", encoding)):
+        require(value is None or isinstance(value, str), f"{name}: {show(value)} given, expected "
+                "text")
     sep, decimal, thousands = _signs(sep, decimal, thousands)
     text, encoding = _decoded(given, _content(given, path), encoding)
     lines = [(i, line) for i, line in enumerate(text.split("\n"), 1)
@@ -79,8 +83,8 @@ def _signs(sep: str | None, decimal: str | None, thousands: str | None
            ) -> tuple[str | None, str | None, str]:
     """The three signs, checked; the decimal one is clear if thousands are parted by its rival."""
     sep = WORDS.get(sep, sep) if sep is not None else None
-    good = sep is None or isinstance(sep, str) and len(sep) == 1 and sep.isascii()
-    require(good and (sep is None or not (sep.isalnum() or sep in "\"\n\r\0._-+")),
+    require(sep is None or len(sep) == 1 and sep.isascii() and not sep.isalnum()
+            and sep not in "\"\n\r\0._-+",
             f"sep: {show(sep)} given, expected one sign such as , or ; or the words tab and blank")
     require(decimal in (None, ".", ","), f"decimal: {show(decimal)} given, expected . or ,")
     thousands = {None: "", "blank": " "}.get(thousands, thousands)

@@ -91,9 +91,20 @@ def objects(cells: Iterable[str]) -> np.ndarray:
     return made
 
 
-def _column(values: Any) -> np.ndarray:
-    """A column of a table from a Series or an array of anything (N,)."""
-    values = np.asarray(values)
+def _ndim(value: Any) -> int:
+    try:
+        return np.ndim(value)
+    except ValueError:  # lists of several lengths
+        return -1
+
+
+def _column(values: Any, name: str) -> np.ndarray:
+    """A column of a table from a Series or a sequence of anything (N,)."""
+    try:
+        values = np.asarray(values)
+    except ValueError:  # lists of several lengths
+        values = np.empty((0, 0))
+    require(values.ndim == 1, f"{name}: a column holds lists, expected one value for each row")
     if values.dtype.kind in "iuf":
         return values.astype(np.float64)
     return objects("" if v is None else " ".join(str(v).split()) for v in values.tolist())
@@ -104,17 +115,18 @@ def from_python(source: Any, name: str = "table") -> Table:
 
     (x, y), a pair of rows and their labels (N,), has the labels as the last column, "label".
     """
-    if isinstance(source, tuple) and len(source) == 2 and np.ndim(source[0]) == 2:
-        x, y = from_python(source[0], name), _column(source[1])
-        require(y.shape == (len(x),), f"{name}: labels of shape {y.shape} for {len(x)} rows, "
-                f"expected ({len(x)},)")
+    if isinstance(source, tuple) and len(source) == 2 and _ndim(source[0]) == 2:
+        x, y = from_python(source[0], name), _column(source[1], name)
+        require(y.shape == (len(x),), f"{name}: {len(y)} labels for {len(x)} rows")
         return replace(x, names=[*x.names, "label"], columns=[*x.columns, y], label=len(x.names))
+    if hasattr(source, "iloc") and source.ndim == 1:  # a Series is one row
+        source = dict(source.items())
     if isinstance(source, Mapping):
-        source = {key: np.atleast_1d(np.asarray(v, object)) for key, v in source.items()}
-        names, columns = list(source), [_column(v.tolist()) for v in source.values()]
-    elif hasattr(source, "columns") and hasattr(source, "iloc"):
+        names = list(source)
+        columns = [_column([v] if _ndim(v) == 0 else v, name) for v in source.values()]
+    elif hasattr(source, "iloc"):
         names = list(source.columns)
-        columns = [_column(source.iloc[:, j]) for j in range(len(names))]
+        columns = [_column(source.iloc[:, j], name) for j in range(len(names))]
     else:
         try:
             cells = source if hasattr(source, "dtype") else np.array(source, dtype=object)
@@ -123,7 +135,7 @@ def from_python(source: Any, name: str = "table") -> Table:
         cells = cells[None] if cells.ndim == 1 and cells.size else cells
         require(cells.ndim == 2, f"{name}: {show(source)} given, expected a path, a DataFrame, "
                 "rows (N, D) or one row (D,)")
-        names, columns = list(range(cells.shape[1])), [_column(c.tolist()) for c in cells.T]
+        names, columns = list(range(cells.shape[1])), [_column(c.tolist(), name) for c in cells.T]
     n = {len(column) for column in columns}
     require(len(n) == 1, f"{name}: columns of {some(sorted(n)) or 'no'} rows, expected one length")
     header = names != list(range(len(names)))  # an array's columns, and its DataFrame's, have none

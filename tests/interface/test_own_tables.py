@@ -255,6 +255,7 @@ def test_python_answers_a_dataframe_rows_one_row_and_a_file_alike(taught):
         assert (classifier.predict(given) == expected).all()
     assert classifier.predict(rows[3]).tolist() == [expected[3]]
     one = dict(zip(frame.columns, rows[3], strict=True))
+    assert classifier.predict(one).tolist() == classifier.predict(frame.iloc[3]).tolist()
     assert classifier.predict(one).tolist() == [expected[3]]
     assert classifier.probabilities(frame).shape == (N, 3)
     with pytest.raises(ValueError, match="column 'width': 1 of 1 cells is missing"):
@@ -286,3 +287,36 @@ def test_a_known_set_is_answered_too(folder):
     raw = np.rint(data.x_test * data.scale + data.mean)
     logits = checkpoint.load_teacher("digits.npz")[0].predict(data.x_test)
     assert classifier.predict(raw).tolist() == [str(k) for k in logits.argmax(1)]
+
+
+def test_a_table_with_words_gaps_and_text_labels_goes_all_the_way_round(folder):
+    """Teach, distil, answer the raw rows shuffled in rows and columns: the answers that the
+    students gave to the inputs of the teacher's own table."""
+    import data_loaders
+
+    (folder / "tiny.toml").write_text(TINY, encoding="utf-8")
+    columns = rows()
+    for name, at, cell in (("width", 5, "?"), ("width", 17, ""), ("mass", 40, "NA"),
+                           ("colour", 3, ""), ("colour", 90, "red, dark"), ("ill", 8, "null")):
+        columns[name][at] = f'"{cell}"'
+    columns["colour"][91] = columns["colour"][90]
+    write("pets.csv", columns)
+    common = ["--config", "tiny.toml"]
+    code, _, err = kegnet("teach", "--dataset", "pets.csv", *common, "--out", "t.npz")
+    assert code == 2 and "column 'width': 2 of 240 cells are missing, '?' in line 7" in err
+    assert all(f"column '{name}': 1 of 240 cells is missing" in err for name in ("mass", "ill"))
+    kegnet("teach", "--dataset", "pets.csv", "--missing", "mean", *common, "--out", "t.npz")
+    kegnet("distill", "--teacher", "t.npz", "--sampler", "normal", "--ranks", 2, *common,
+           "--out", "s.npz")
+    students, header = checkpoint.load_network("s.npz")
+    data = data_loaders.load_like(answers.load("s.npz").schema, "pets.csv")
+    expected = [header["data"]["class_names"][k] for k in
+                students.member(0).predict(data.x_test).argmax(1)]
+    assert len(expected) == N and len(set(expected)) > 1
+
+    order, names = RNG.permutation(N), ["mass", "colour", "width", "ill"]
+    write("mixed.csv", {name: [columns[name][i] for i in order] for name in names})
+    code, out, err = kegnet("predict", "--model", "s.npz", "--input", "mixed.csv")
+    assert (code, err) == (0, "") and out.splitlines()[1:] == [expected[i] for i in order]
+    (folder / "t.npz").unlink()  # nothing but the student's file
+    assert kegnet("predict", "--model", "s.npz", "--input", "mixed.csv")[1] == out

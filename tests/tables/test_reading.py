@@ -121,9 +121,13 @@ def test_a_dataframe_of_every_type_of_column_is_understood():
 @pytest.mark.parametrize("source, words", [
     ([], "expected a path, a DataFrame, rows"),
     (np.zeros((2, 2, 2)), "expected a path, a DataFrame, rows"),
-    ((X, Y[:-1]), "labels of shape (59,) for 60 rows, expected (60,)"),
+    ((X, Y[:-1]), "59 labels for 60 rows"),
     ({"a": [1, 2], "b": [1]}, "columns of 1, 2 rows, expected one length"),
     ({}, "columns of no rows"),
+    ([[1, [2]], [3, 4]], "a column holds lists, expected one value for each row"),
+    ((X, [[y] for y in Y]), "a column holds lists"),
+    ({"a": [[1], [2, 3]]}, "a column holds lists"), (([[1], [2, 3]], [1]), "a column holds lists"),
+    ({1, 2}, "expected a path, a DataFrame, rows"),
     ({"a": list(range(12))}, "no feature column is left"),
 ])
 def test_what_python_passes_and_is_no_table_is_refused(source, words):
@@ -159,6 +163,8 @@ def swapped(*changes):
     (lines(), {"decimal": ";"}, ["decimal: ';' given, expected . or ,"]),
     (lines(), {"thousands": "x"}, ["thousands: 'x' given"]),
     (lines(), {"thousands": ",", "decimal": ","}, ["the decimal sign too"]),
+    (lines(), {"encoding": 8}, ["encoding: 8 given, expected text"]),
+    (lines(), {"sep": [","]}, ["sep: [','] given, expected text"]),
     (lines(), {"encoding": "klingon"}, ["encoding: 'klingon' is unknown"]),
     (lines(), {"encoding": "utf-32"}, ["is no UTF-32 text; pass the encoding"]),
     (lines(), {"missing": "zero"}, ["missing: 'zero' given, expected refuse, mean, drop"]),
