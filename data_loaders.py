@@ -120,8 +120,8 @@ def load(source: Any, *, label: str | int | None = None, seed: int = 2019,
         table = table_of(source, **how)
         rows = encoding.learn(table, label, drop=drop, missing=missing)
         drawn = splits.stratified(rows.y, seed)
-        _say(rows.table, [*rows.notes, *notes.of_splits(rows.table, rows.schema, rows.x, drawn)])
         data = _standardised(_stem(table), rows.x, rows.y, drawn, rows.schema)
+        _say(rows.table, [*rows.notes, *notes.of_splits(rows.table, rows.schema, rows.x, drawn)])
         return replace(data, told=notes.summary(rows, len(table)))
     given = how | {"label": label, "drop": drop or None,
                    "missing": None if missing == "refuse" else missing}

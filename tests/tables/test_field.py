@@ -32,7 +32,7 @@ def loaded(name, **how):
 
 def refusal(name, **how):
     with pytest.raises(DataError) as caught, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("error")  # one line, so no warning before it
         load(FIELD / name, **how)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 600 + len(str(FIELD))
     return str(caught.value)
