@@ -43,7 +43,7 @@ def test_it_writes_the_table_a_figure_and_every_game(played):
     assert (folder / "out/kdgan.png").stat().st_size > 10_000
     for method in play.METHODS:
         assert method in out
-    for text in ("T, pretrained", "KDGAN − KL, paired", "updates", "straight_through, 0.1"):
+    for text in ("T, pretrained", "KDGAN − KL, paired", "updates", "straight_through, τ = 0.1"):
         assert text in out
     (row,) = [r for r in kdgan.rows(result, str(folder / "pets.csv")) if r[0] == "KDGAN"]
     assert "±" in row[1] and len(row) == 3
