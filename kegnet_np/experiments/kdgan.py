@@ -151,8 +151,8 @@ def note(result: dict) -> str:
     games = grid.cells_of(result, does="play")
     own = [f"{k} {v}" for k, v in result["settings"].items() if k != "seeds"]
     return (f"{', '.join(own) or 'usual settings'}; seeds: {len(games[0]['accuracy'])}, each with "
-            "labelled rows and players of its own; epoch selected by validation accuracy; ± is half a 95% t interval over "
-            "the seeds")
+            "labelled rows and players of its own; epoch selected by validation accuracy; "
+            "± is half a 95% t interval over the seeds")
 
 
 def figure(result: dict):
