@@ -74,7 +74,7 @@ def work(job: Any, settings: Settings, data, found: Found, part: Path | None) ->
                  for s in range(settings.seeds)]
         weights = {key: float(getattr(rules, key)) for key in RANGES}
         return [network], scores(network, data) | pipeline.trained(done) | {
-            "teacher_accuracy": accuracy(taught, data), "curve": np.round(curve, 4).tolist(),
+            "teacher_accuracy": accuracy(taught, data), "curve": np.mean(curve, axis=0).round(4).tolist(),
             "weights": weights, "trials": trials, "d_loss": done.history[-1].get("d_loss")}
 
 

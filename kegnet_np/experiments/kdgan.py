@@ -103,7 +103,7 @@ def reached(result: dict, method: str, dataset: str, labels: int) -> list[tuple[
 
 def curve(result: dict, method: str, dataset: str, labels: int) -> np.ndarray:
     """The mean validation accuracy of C after each outer epoch."""
-    return np.mean(grid.values_of(result, "curve", **at(method, dataset, labels))[0], axis=0)
+    return np.array(grid.values_of(result, "curve", **at(method, dataset, labels))[0])
 
 
 def weights(result: dict) -> list[list[str]]:
