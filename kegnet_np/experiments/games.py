@@ -72,9 +72,10 @@ def work(job: Any, settings: Settings, data, found: Found, part: Path | None) ->
             rows, C, T, D, rules, schedule=schedule, purpose=job.variant, **games, **common)
         curve = [[row["score"] for row in done.history if row["member"] == s]
                  for s in range(settings.seeds)]
+        mean = np.mean(curve, axis=0).round(4).tolist()
         weights = {key: float(getattr(rules, key)) for key in RANGES}
         return [network], scores(network, data) | pipeline.trained(done) | {
-            "teacher_accuracy": accuracy(taught, data), "curve": np.mean(curve, axis=0).round(4).tolist(),
+            "teacher_accuracy": accuracy(taught, data), "curve": mean,
             "weights": weights, "trials": trials, "d_loss": done.history[-1].get("d_loss")}
 
 
