@@ -18,7 +18,7 @@ CORE = [
 ]
 FOREIGN = {
     "tqdm", "matplotlib", "tensorly", "pooch", "sklearn", "torch", "joblib", "threadpoolctl",
-    "data_loaders",
+    "data_loaders", "pandas",
 }
 
 
@@ -52,8 +52,15 @@ def test_a_folder_of_the_core_loads_itself_and_the_core_alone(name):
     assert "data_loaders" not in ours
 
 
-def test_the_data_loaders_load_nothing_of_the_package():
-    assert not [name for name in loaded_by("data_loaders") if name.startswith("kegnet_np")]
+def test_the_data_loaders_load_of_the_package_the_tables_alone_and_no_pandas():
+    loaded = loaded_by("data_loaders")
+    ours = {name.split(".")[1] for name in loaded if name.startswith("kegnet_np.")}
+    assert ours == {"tables"} and "pandas" not in loaded
+
+
+def test_tables_stand_alone():
+    loaded = loaded_by("kegnet_np.tables.encoding, kegnet_np.tables.reading")
+    assert {name.split(".")[1] for name in loaded if name.startswith("kegnet_np.")} == {"tables"}
 
 
 def test_the_core_can_be_read_in_one_sitting():

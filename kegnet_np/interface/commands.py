@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
+
 from ..beyond import metadata as meta
 from ..experiments import folder, pipeline, text
 from ..experiments import run as whole
@@ -21,6 +23,7 @@ TEXTS = {
     "out": "file to write", "teacher": "the teacher's checkpoint",
     "jobs": "processes (default: as many as there are cores)",
     "generator_file": "from kegnet extract, for --sampler kegnet and noised",
+    "by_position": "take a table's columns in their order, not by name",
     "resume": "go on with what is in the folder", "seeds": "same as --students",
     "datasets": "A,B,... (default: shuttle,pendigits,letter)",
     "teachers": "teachers a set (default: 1; of a study 3)",
@@ -79,7 +82,8 @@ def compress(given: Annotated[Given, s.Every, s.Compress], teacher: Path, out: P
     """
     (start,), header, M, _ = _work("compress", given, teacher, out, generator_file)
     form = "tucker" if start.model.ranks else "mlp"
-    checkpoint.save_network(out, start, stage=form, trials=header.get("trials", []))
+    checkpoint.save_network(out, start, stage=form, trials=header.get("trials", []),
+                            data=header["data"])
     print(f"{out}: {start.size:,} parameters instead of {M.size:,}, {M.size / start.size:.2f}x "
           "smaller, not yet trained")
     if header["ranks"] is None:
@@ -100,7 +104,7 @@ def distill(given: Annotated[Given, s.Every, s.Data, s.Compress, s.Distill, "but
     own = {} if student else {"sampler": sampler if sampler != REAL else "normal"}
     (students,), header, _, settings = _work(
         "distill", given | own, teacher, out, generator_file, sampler, student)
-    checkpoint.save_network(out, students, stage=sampler)
+    checkpoint.save_network(out, students, stage=sampler, data=header["data"])
     kept, selection, score = header["kept_epoch"], settings.distill.selection, ""
     if selection != "last":
         best = [row for row in header["history"] if row["epoch"] == kept[row["member"]]]
@@ -117,7 +121,8 @@ def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Pat
     shape = None if student or does == "extract" else M.model
     settings, data, own = inputs.settings(given, known, shape), None, None
     if does != "extract" and (file := settings.compress.metadata):
-        own = meta.load(file, known["data"].get("mean"), known["data"].get("scale"))
+        units = (known["data"].get(key) for key in ("mean", "scale"))
+        own = meta.load(file, *(value and np.float32(value) for value in units))
     at_random = does == "distill" and settings.compress.form == "mlp"
     job = Job(settings.data.dataset, settings.every.seed, does, settings.compress.form, samples,
               "" if at_random else settings.compress.sampler or "normal")
@@ -127,11 +132,13 @@ def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Pat
     if job.needs.keys() > found.keys():  # compress first
         (start,), _ = pipeline.work(job.needs["compress"], settings, data, found, None, own=own)
         found["compress"] = start.stack()
-    return *pipeline.work(job, settings, data, found, None, own=own), M, settings
+    networks, header = pipeline.work(job, settings, data, found, None, own=own)
+    return networks, header | {"data": known["data"]}, M, settings
 
 
-def evaluate(given: Annotated[Given, s.Data], model: Path, teacher: Path) -> None:
-    """accuracy on a test set, and agreement with the teacher
+def evaluate(given: Annotated[Given, s.Data], model: Path, teacher: Path,
+             by_position: bool = False) -> None:
+    """accuracy on a test set, or on all rows of another table, and agreement with the teacher
 
     model : what to evaluate
     example: kegnet evaluate --model students.npz --teacher teacher.npz
@@ -139,12 +146,14 @@ def evaluate(given: Annotated[Given, s.Data], model: Path, teacher: Path) -> Non
     M, header = checkpoint.load_teacher(teacher)
     network, _ = checkpoint.load_network(model)
     inputs.same_job("--model", network, M)
-    data = inputs.load_for(given, inputs.settings(given, header), M, header)
+    settings = inputs.settings(given, header)
+    data = inputs.load_for(given, settings, M, header, by_position, whole=True)
     with pipeline.stage("evaluate"):
         scores = pipeline.scores(network, M, data)
+    rows = f"{len(data.y_test):,} {'test ' if len(data.y_train) else ''}rows of {data.name}"
     for key in whole.SCORES:
         entry = text.cell(interval([scores[key]]), 2, spread="sd")
-        print(f"{key:10} {entry} %  ({len(network.theta)} networks, {data.name})")
+        print(f"{key:10} {entry} %  ({len(network.theta)} networks, {rows})")
 
 
 def metadata(given: Annotated[Given, s.Data, "but", "own_statistics"], out: Path) -> None:

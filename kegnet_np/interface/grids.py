@@ -15,7 +15,7 @@ from ..models import MLP
 from . import inputs
 from .commands import EVERYTHING, Given
 
-BY_JOBS = ("dataset", "label", "metadata", "compression", "params", "agreement", "ranks")
+BY_JOBS = ("dataset", *s.READING, "metadata", "compression", "params", "agreement", "ranks")
 BY_FORM = ("form", "layers")
 CHOSEN = (*BY_JOBS, *BY_FORM, "init", "sampler")  # by a frontier
 STUDIES = ("form", "metadata", "official", "quirks", "samples")
@@ -91,7 +91,7 @@ def kdgan(given: Annotated[Given, s.Data, play.Play, "but", "dataset"],
           dask: str | None = None, out: Path | None = None, resume: bool = False) -> None:
     """the other way to distil, with labels and an adversary, beside its baselines
 
-    dataset : NAME[,NAME...]: digits, pendigits, letter, shuttle, or paths ending in .csv (default: digits)
+    dataset : NAME[,NAME...]: digits, pendigits, letter, shuttle, or paths of tables (default: digits)
     labels : N1,N2,...: how many labelled rows there are, or all (default: 50,100,1000,all)
     seeds : games of each kind, each with rows and players of its own (default: 5)
     seed : of all that is drawn at random (default: 2019)
