@@ -44,7 +44,7 @@ def test_a_verb_loads_the_core_alone(verb):
 
 
 @pytest.mark.parametrize("name", ["beyond.ranks", "beyond.recipe", "beyond.metadata",
-                                  "kdgan.game", "probes.samples", "io.checkpoint"])
+                                  "kdgan.game", "probes.samples", "probes.distil", "io.checkpoint"])
 def test_a_folder_of_the_core_loads_itself_and_the_core_alone(name):
     folder = name.partition(".")[0]
     ours = [n.split(".")[1] for n in loaded_by(f"kegnet_np.{name}") if n.startswith("kegnet_np.")]

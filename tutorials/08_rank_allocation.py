@@ -745,6 +745,8 @@ assert np.mean(gains) > 0.03
 # - How a layer of given rank is fitted to activations, and why that is no use in the first layer.
 # - How short trials choose the ranks without data, and why small students need better samples.
 #
-# This was the last tutorial. You have met every part of the package: the
-# [README](../README.md) says what it found and in which order to read its code, and
+# This was all of the paper, and what lies beyond it: the [README](../README.md) says what the
+# package found and in which order to read its code, and
 # [kegnet_in_one_file.py](kegnet_in_one_file.py) has the whole paper in one flat script.
+#
+# Next, the other way to distil, with labels: [9. From GAN to KDGAN](09_kdgan.ipynb)

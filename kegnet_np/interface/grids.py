@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ..experiments import frontier as front
-from ..experiments import games, grid, run, text
+from ..experiments import games, grid, play, run, text
 from ..experiments import kdgan as asked
 from ..experiments import settings as s
 from ..experiments import table as paper
@@ -85,7 +85,7 @@ def _sizes(given: list[str], datasets: list[str]) -> dict[str, list[float]]:
     return sizes
 
 
-def kdgan(given: Annotated[Given, s.Data, games.Play, "but", "dataset"],
+def kdgan(given: Annotated[Given, s.Data, play.Play, "but", "dataset"],
           dataset: str = "digits", labels: str = "50,100,1000,all", seeds: int = 5,
           seed: int = s.Every.seed, ablations: bool = False, quick: bool = False, jobs: int = 0,
           dask: str | None = None, out: Path | None = None, resume: bool = False) -> None:
@@ -104,11 +104,11 @@ def kdgan(given: Annotated[Given, s.Data, games.Play, "but", "dataset"],
     counts = [_count(text) for text in ("50,100" if quick else labels).split(",")]
     names, load = dataset.split(","), inputs.load_once()
     made = asked.jobs_of(names, counts, s.Every(seed=seed).seed, ablations)
-    settings = games.settings_of(given, seeds)
+    settings = play.settings_of(given, seeds)
     for name in names:
         own = settings(Job(name, seed, "teach"))
         data = load(own)
-        games.classifier(own.play, data)
+        play.classifier(own.play, data)
         for n in counts:
             games.rows_of(data, n, seed, 1)
     out = out or Path("kdgan", Path(names[0]).stem)

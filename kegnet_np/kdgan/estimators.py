@@ -26,7 +26,9 @@ def gumbel(rngs: Sequence[np.random.Generator], shape, dtype=np.float32) -> np.n
     """−log(−log u), u ~ U(0, 1), of the shape (n, B, K) for each member's own generator:
     (n, S, B, K). −log u is drawn as what it is, a standard exponential number."""
     drawn = np.stack([rng.standard_exponential(shape, dtype) for rng in rngs], axis=-3)
-    return -np.log(np.maximum(drawn, np.finfo(dtype).tiny))
+    np.maximum(drawn, np.finfo(dtype).tiny, out=drawn)
+    np.log(drawn, out=drawn)
+    return np.negative(drawn, out=drawn)
 
 
 def draw_labels(logits: np.ndarray, noise: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ from .operations import log_sigmoid_loss
 from .rules import DISTANCES, Rules
 
 C_, T_, D_ = range(3)  # the players' places
-SCHEDULE = Schedule(5e-4, 64, 100)  # the authors' for MNIST; epochs are outer ones
+SCHEDULE = Schedule(5e-4, 64, 100, patience=100)  # the authors' for MNIST; epochs are outer ones
 DECAY = 4e-5  # of the weights, theirs
 
 
@@ -92,7 +92,8 @@ def play(rows: Rows, C: Network, T: Network, D: Network, rules: Rules, *, valida
     ----------
     rows : x (S, n, D) and labels (S, n), each game's own; with (n, D), (n,) all have the same.
     C, T, D : stacks of S pretrained players; T and D are not touched where no rule needs them.
-    validation : rows (N', D) and labels (N',): the epoch is kept in which C's accuracy is best.
+    validation : rows (N', D) and labels (N',): the epoch is kept in which C's accuracy is best,
+        where the schedule has a patience; else the last.
     most : rows an epoch at the most, drawn anew for each: passes go over these.
     schedule : batches, outer epochs and Adam's rate. decay : of the weights.
     seed, purpose, hook : see `train.fit` and `sampling.seeded`.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from shell import accepted, contents, refused, write_table
 
-from kegnet_np.experiments import games, kdgan
+from kegnet_np.experiments import games, kdgan, play
 from kegnet_np.train import Training
 
 TINY = ["--labels", "12,all", "--seeds", 2, "--epochs", 3, "--pretraining", 4, "--batch", 16]
@@ -37,13 +37,13 @@ def result_of(folder):
 def test_it_writes_the_table_a_figure_and_every_game(played):
     folder, out = played
     result = result_of(folder / "out")
-    games_played = len(games.METHODS) + 1  # and the measure of gradients
+    games_played = len(play.METHODS) + 1  # and the measure of gradients
     names = [name for name in contents(folder / "out") if name.endswith(".npz")]
     assert len(names) == 2 * (PLAYERS + games_played) and "part" not in " ".join(names)
     assert (folder / "out/kdgan.png").stat().st_size > 10_000
-    for method in games.METHODS:
+    for method in play.METHODS:
         assert method in out
-    for text in ("T, pretrained", "KDGAN − KL, paired", "updates", "straight_through, 0.1"):
+    for text in ("T, pretrained", "KDGAN − KL, paired", "updates", "straight_through, τ = 0.1"):
         assert text in out
     (row,) = [r for r in kdgan.rows(result, str(folder / "pets.csv")) if r[0] == "KDGAN"]
     assert "±" in row[1] and len(row) == 3
@@ -57,16 +57,16 @@ def test_all_methods_take_the_same_updates_of_the_classifier(played):
 
 
 def test_a_search_keeps_the_best_of_its_points_and_has_the_usual_among_them(played):
-    cells = [c for c in result_of(played[0] / "out")["cells"] if c.get("variant") in games.TUNED]
+    cells = [c for c in result_of(played[0] / "out")["cells"] if c.get("variant") in play.TUNED]
     assert len(cells) == 6
     for c in cells:
-        trials, names = c["trials"], games.TUNED[c["variant"]]
+        trials, names = c["trials"], play.TUNED[c["variant"]]
         assert len(trials) == 3
         best = max(trials, key=lambda trial: trial["score"])
         assert all(c["weights"][name] == pytest.approx(best[name]) for name in names)
         for trial in trials[1:]:
             assert all(low <= (trial[n] if n == "alpha" else np.log10(trial[n])) <= high
-                       for n, (low, high) in games.RANGES.items() if n in names)
+                       for n, (low, high) in play.RANGES.items() if n in names)
     usual = [c for c in cells if c["variant"] == "KDGAN"][0]["trials"][0]
     assert (usual["alpha"], usual["beta"], usual["gamma"]) == (0.7, 4.0, 1e-4)
 
