@@ -47,6 +47,7 @@ setup(
         "scipy>=1.13",
         "autograd>=1.9",
         "tensorly>=0.9",
+        "pandas>=2.2",
         "matplotlib>=3.9",
         "pooch>=1.8",
         "uncompresspy>=0.4",

@@ -1,179 +1,209 @@
 """Time of an outer epoch of KDGAN here and in a lean PyTorch loop, in one run, A, B, A, B, ...
 
     pip install torch   # for the comparison only, never a dependency
-    OPENBLAS_NUM_THREADS=1 python benchmarks/bench_kdgan.py [--rounds 11]
+    OPENBLAS_NUM_THREADS=1 python benchmarks/bench_kdgan.py [--rounds 15]
 
-The shapes are those of Pendigits: an outer epoch is 20 passes of D, 10 of T and 10 of C over 256
-rows, batch 64, 20 labels a row, dropout, Adam with weight decay, float32, one thread. First both
-play an epoch from the same parameters on the same random numbers, without dropout: the printed
-difference of the parameters says whether the mathematics is the same. Then medians over the rounds
-of the CPU time a game, and of ratios taken round by round, for a stack of 1, 5 and 34 (a search).
+The shapes are those of Pendigits: 20 passes of D, 10 of T and 10 of C over 256 rows, batch 64, 20
+labels a row, dropout, Adam with weight decay, float32, one thread; one game, and five side by side.
+PyTorch plays five in turn or by bmm, and draws masks and noise as fast as here, or as usual. First
+all play without dropout on the same random numbers: the losses must agree. Then medians over the
+rounds of the process's CPU time, and the median and quartiles of ratios taken round by round.
 """
 
 import argparse
-import os
 import statistics
 import time
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from dataclasses import replace
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn import functional as F
+from bench_steps import STACK, D, K, optional  # which also sees to one core and one thread
 
 from kegnet_np import sampling, train
-from kegnet_np.kdgan import game
+from kegnet_np.kdgan import estimators, game
 from kegnet_np.kdgan.rules import Rules
 from kegnet_np.models import MLP
 from kegnet_np.network import Network
 from kegnet_np.train import Schedule
 
-D, K, M, BATCH, LR = 16, 10, 256, 64, 5e-4
+M, BATCH, LR, TOLERANCE = 256, 64, 5e-4, 1e-4
 RULES = Rules(alpha=0.5, beta=1.0, gamma=1e-4)
-MODELS = [MLP(D, K, (32,)), MLP(D, K), MLP(D, K)]  # C, T, D
+if torch := optional("torch"):
+    F = torch.nn.functional
 
 
-def players(stack, dropout):
-    """A stack of each, at random parameters."""
-    models = [MLP(m.features, m.classes, m.widths, dropout=dropout) for m in MODELS]
-    return [Network.random(model, sampling.seeded(i, "bench", stack))
-            for i, model in enumerate(models)]
-
-
-def problem(stack):
-    """Rows of each game, and validation rows (one: its score is not what is timed)."""
+def problem(games, dropout=0.15):
+    """Rows and labels of each game, and stacks of C, T and D, all at random."""
     rng = np.random.default_rng(1)
-    x = rng.standard_normal((stack, M, D)).astype(np.float32)
-    labels = rng.integers(K, size=(stack, M))
-    return (x, labels), (x[0, :1], labels[0, :1])
+    models = [MLP(D, K, (32,), dropout=dropout)] + [MLP(D, K, dropout=dropout)] * 2
+    x, labels = rng.standard_normal((games, M, D), np.float32), rng.integers(K, size=(games, M))
+    return (x, labels), [Network.random(m, sampling.seeded(i, "bench", games))
+                         for i, m in enumerate(models)]
 
 
-def ours(stack, epochs, dropout=0.15):
-    """A function that plays ``epochs`` epochs of a stack of games."""
-    C, T, D = players(stack, dropout)
-    rows, validation = problem(stack)
-    schedule = Schedule(LR, BATCH, epochs, epochs)
-    return lambda: game.play(rows, C, T, D, RULES, schedule=schedule, validation=validation,
-                             seed=3, purpose="bench")
-
-
-def module(network):
-    """The PyTorch module of a network, a stack of one."""
-    layers, p = [], network.model.layout.views(network.theta[0])
-    for i, (n, m) in enumerate(network.model.sizes):
-        layer = nn.Linear(n, m)
-        layer.weight.data, layer.bias.data = (
-            torch.tensor(a.copy()) for a in (p[f"W{i}"].T, p[f"b{i}"][0]))
-        layers += [layer, nn.ELU(), nn.Dropout(network.model.dropout)]
-    return nn.Sequential(*layers[:-2])
+def ours(games, rules=RULES, dropout=0.15):
+    """A function that plays an epoch and gives the training."""
+    (x, labels), networks = problem(games, dropout)
+    return lambda: game.play((x, labels), *networks, rules, validation=(x[0, :1], labels[0, :1]),
+                             schedule=Schedule(LR, BATCH, 1), seed=3, purpose="bench")[-1]
 
 
 class Lean:
-    """One game in PyTorch. order() and noise(n, B) draw what is random, but dropout."""
+    """Games in PyTorch: one on plain matrices, or a stack by bmm; one flat vector for Adam.
 
-    def __init__(self, networks, rows, order, noise):
-        self.nets = [module(network) for network in networks]
-        self.adams = [torch.optim.Adam(net.parameters(), LR, weight_decay=game.DECAY, fused=True)
-                      for net in self.nets]
-        self.x, self.y = torch.tensor(rows[0][0]), F.one_hot(torch.tensor(rows[1][0]), K).float()
-        self.order, self.noise = order, noise
+    usual : masks and noise by `F.dropout` and `exponential_`. order(), noise(n, B) : other draws.
+    """
 
-    @torch.no_grad()
+    def __init__(self, rows, networks, rules=RULES, usual=False, order=None, noise=None):
+        S = len(rows[0])
+        self.lead, self.rules, self.usual = (S,) * (S > 1), rules, usual
+        self.models, self.p, self.adams = [network.model for network in networks], [], []
+        for network in networks:
+            arrays = [torch.tensor(a).view(*self.lead, *a.shape[1:])
+                      for a in network.p.arrays.values()]
+            flat, sizes = torch.cat([a.ravel() for a in arrays]), [a.numel() for a in arrays]
+            flat.grad = torch.zeros_like(flat)
+            self.p.append([part.view_as(a).requires_grad_()
+                           for part, a in zip(flat.split(sizes), arrays, strict=True)])
+            for a, grad in zip(self.p[-1], flat.grad.split(sizes), strict=True):
+                a.grad = grad.view_as(a)
+            self.adams.append(torch.optim.Adam([flat], LR, weight_decay=game.DECAY, fused=True))
+        self.x = torch.tensor(rows[0]).view(*self.lead, M, D)
+        self.y = F.one_hot(torch.tensor(rows[1]), K).float().view(*self.lead, M, K)
+        self.order = order or (lambda: torch.rand(*self.lead, M).argsort(-1))
+        self.noise = noise or self.gumbel
+
+    def gumbel(self, n, B):
+        u = torch.empty(n, *self.lead, B, K)
+        return -u.exponential_().log_() if self.usual else -u.uniform_().log_().neg_().log_()
+
+    def masks(self, model, x):
+        """All of a step's, of 16 bits a unit, as `MLP.draw_masks` does it."""
+        sizes = [x[..., 0].numel() * width for width in model.widths]
+        words = torch.empty(-(-sum(sizes) // 4), dtype=torch.int64).random_(-(2**63), None)
+        kept = words.view(torch.int16)[: sum(sizes)] >= round(model.dropout * 2**16) - 2**15
+        masks = kept.float().mul_(1 / (1 - model.dropout)).split(sizes)
+        return [mask.view(*x.shape[:-1], -1) for mask in masks]
+
+    def logits(self, i, x, train=False):
+        p, model, linear = self.p[i], self.models[i], torch.baddbmm if self.lead else torch.addmm
+        drop = train and model.dropout
+        masks = self.masks(model, x) if drop and not self.usual else None
+        for k in range(len(model.widths)):
+            x = F.elu(linear(p[2 * k + 1], x, p[2 * k]))
+            x = x * masks[k] if masks else F.dropout(x, drop) if drop else x
+        return linear(p[-1], x, p[-2])
+
+    @torch.no_grad() if torch else lambda f: f
     def answers(self, i):
-        net = self.nets[i].eval()
-        a = net(self.x)
-        net.train()
-        return a
-
-    def turn(self, i, loss):
-        for _ in range(RULES.passes[i]):
-            for at in self.order().split(BATCH):
-                self.adams[i].zero_grad()
-                loss(self.nets[i](self.x[at]), at).backward()
-                self.adams[i].step()
+        return self.logits(i, self.x)
 
     def drawn(self, a, noise):
         scores = a + noise
         return (scores == scores.amax(-1, keepdim=True)).to(a.dtype)
 
+    def turn(self, i, loss):
+        """A player's passes; loss gives what is differentiated, and the loss's value."""
+        values, games = [], torch.arange(len(self.x))[:, None]
+        for _ in range(self.rules.passes[i]):
+            for at in self.order().split(BATCH, -1):
+                rows = (games, at) if self.lead else at
+                differentiated, value = loss(self.logits(i, self.x[rows], True), rows)
+                self.adams[i].zero_grad(set_to_none=False)
+                differentiated.sum().backward()
+                self.adams[i].step()
+                values.append(value.detach())
+        return torch.stack(values).mean(0)
+
     def epoch(self):
-        alpha, n = RULES.alpha, RULES.draws
-        a_c, a_t = self.answers(0), self.answers(1)
+        """The mean losses of D, T and C."""
+        alpha, n, a_c, a_t = self.rules.alpha, self.rules.draws, self.answers(0), self.answers(1)
 
-        def discriminate(d, at):
-            noise = self.noise(2 * n, len(at))
-            y_c = self.drawn(a_c[at], noise[:n]).mean(0)
-            y_t = self.drawn(a_t[at], noise[n:]).mean(0)
-            negative = alpha * y_c + (1 - alpha) * y_t
-            return -(self.y[at] * F.logsigmoid(d) + negative * F.logsigmoid(-d)).sum(1).mean()
+        def discriminate(d, rows):
+            noise = self.noise(2 * n, BATCH)
+            y_c, y_t = self.drawn(a_c[rows], noise[:n]), self.drawn(a_t[rows], noise[n:])
+            negative = alpha * y_c.mean(0) + (1 - alpha) * y_t.mean(0)
+            each = self.y[rows] * F.logsigmoid(d) + negative * F.logsigmoid(-d)
+            loss = -each.sum(-1).mean(-1)
+            return loss, loss
 
-        self.turn(2, discriminate)
-        d = self.answers(2)
-        for i, share, weight in ((1, 1 - alpha, RULES.gamma), (0, alpha, RULES.beta)):
-            other = self.answers(1 - i).softmax(1)
+        means = [self.turn(2, discriminate)]
+        r = F.logsigmoid(-self.answers(2))
+        for i, share, weight in ((1, 1 - alpha, self.rules.gamma), (0, alpha, self.rules.beta)):
+            other = self.answers(1 - i).softmax(-1)
 
-            def improve(a, at, share=share, weight=weight, other=other):
-                y = self.drawn(a.detach(), self.noise(n, len(at)))
-                reward = (y * F.logsigmoid(-d[at])).sum(-1)
+            def improve(a, rows, share=share, weight=weight, other=other):
+                log_p, noise = F.log_softmax(a, -1), self.noise(n, BATCH)
+                apart = weight * F.kl_div(log_p, other[rows], reduction="none").sum(-1).mean(-1)
+                if self.rules.estimator == "exact":
+                    loss = share * (log_p.exp() * r[rows]).sum(-1).mean(-1) + apart
+                    return loss, loss
+                y = self.drawn(a.detach(), noise)
+                reward = (y * r[rows]).sum(-1)
                 advantage = (reward - reward.mean(0)) / (n - 1)
-                log_p = F.log_softmax(a, 1)
-                score = ((y * advantage[..., None]).sum(0) * log_p).sum(1).mean()
-                return share * score + weight * F.kl_div(log_p, other[at], reduction="batchmean")
+                score = ((y * advantage[..., None]).sum(0) * log_p).sum(-1).mean(-1)
+                return share * score + apart, share * reward.mean((0, -1)) + apart.detach()
 
-            self.turn(i, improve)
-
-
-def gumbel(n, rows):
-    """Noise as a lean loop draws it."""
-    return -torch.empty(n, rows, K).exponential_().log()
+            means.append(self.turn(i, improve))
+        return torch.stack(means)
 
 
-def difference():
-    """The largest difference of a parameter after an epoch on the same random numbers."""
-    rows, validation = problem(1)
-    networks = players(1, dropout=0.0)
-    rngs = sampling.seeded(3, "bench", 1)
-    at = rngs[0].permutation(M)
-    lean = Lean(networks, [a[:, at] for a in rows], lambda: torch.tensor(rngs[0].permutation(M)),
-                lambda n, B: torch.tensor(game.estimators.gumbel(rngs, (n, B, K))[:, 0]))
-    lean.epoch()
-    *_, done = ours(1, 1, dropout=0.0)()
-    theirs = [module(Network(network.model, theta)) for network, theta in zip(
-        networks, game.split(done.theta, [n.model.layout for n in networks]), strict=True)]
-    pairs = [(a, b) for i in range(3) for a, b in zip(
-        lean.nets[i].parameters(), theirs[i].parameters(), strict=True)]
-    moved = [(a, b) for i in range(3) for a, b in zip(
-        lean.nets[i].parameters(), module(networks[i]).parameters(), strict=True)]
-    return [max((a - b).abs().max().item() for a, b in some) for some in (pairs, moved)]
+def deviation(games, estimator):
+    """The largest difference of a loss after an epoch on the same random numbers, no dropout."""
+    rules, rngs = replace(RULES, estimator=estimator), sampling.seeded(3, "bench", games)
+    ((x, labels), networks), lead = problem(games, 0.0), (games,) * (games > 1)
+
+    def order():
+        return torch.tensor(sampling.stacked(lambda g: g.permutation(M), rngs)).view(*lead, M)
+
+    def noise(n, B):
+        return torch.tensor(estimators.gumbel(rngs, (n, B, K))).view(n, *lead, B, K)
+
+    at = np.arange(games)[:, None], order().view(games, M).numpy()
+    theirs = Lean((x[at], labels[at]), networks, rules, order=order, noise=noise).epoch()
+    history = ours(games, rules, 0.0)().history
+    mine = [[row[key] for row in history] for key in ("d_loss", "t_loss", "loss")]
+    return abs(theirs.view(3, games).numpy() - mine).max()
+
+
+def contenders():
+    """name -> what plays an epoch of all its games."""
+    made = {f"{S}: kegnet_np": ours(S) for S in (1, STACK)}
+    for S, how in ((1, ""), (STACK, " by bmm")) if torch else ():
+        made[f"{S}: PyTorch{how}"] = Lean(*problem(S)).epoch
+        made[f"{S}: PyTorch{how}, usual draws"] = Lean(*problem(S), usual=True).epoch
+    if torch:
+        singles = [Lean(*problem(1)) for _ in range(STACK)]
+        made[f"{STACK}: PyTorch in turn"] = lambda: [one.epoch() for one in singles]
+    return made
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--stacks", type=int, nargs="*", default=(1, 5, 34))
+    parser.add_argument("--rounds", type=int, default=15)
     args = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
     train.hold_heap()
-    print(f"numpy {np.__version__}, torch {torch.__version__}; CPU time of one game's outer epoch")
-    print("largest difference of a parameter {:.1e}, largest move {:.1e}".format(*difference()))
-    lean = Lean(players(1, 0.15), problem(1)[0], lambda: torch.randperm(M), gumbel)
-    runs = {"PyTorch, lean": (lean.epoch, 1)}
-    runs |= {f"kegnet_np, stack of {s}": (ours(s, 1), s) for s in args.stacks}
+    print(f"numpy {np.__version__}, torch {torch and torch.__version__}; CPU time of an epoch")
+    if torch:
+        torch.set_num_threads(1)
+        torch.manual_seed(0)
+    for S, name in [(S, name) for S in (1, STACK) for name in ("exact", "score") if torch]:
+        apart = deviation(S, name)
+        print(f"{S}: {name}, losses differ by {apart:.0e} at the most")
+        if not apart < TOLERANCE:
+            raise SystemExit("not the same mathematics")
+    runs = contenders()
     times = {name: [] for name in runs}
     for r in range(args.rounds + 1):
-        for name, (run, games) in runs.items():
+        for name, run in runs.items():
             start = time.process_time()
             run()
             if r:  # the first round warms up
-                times[name].append((time.process_time() - start) / games * 1e3)
-    for name, ms in times.items():
-        ratios = [a / b for a, b in zip(ms, times["PyTorch, lean"], strict=True)]
-        print(f"{name:24} {statistics.median(ms):8.1f} ms   [{min(ms):.1f}, {max(ms):.1f}]   ratio "
-              f"{statistics.median(ratios):.2f}   [{min(ratios):.2f}, {max(ratios):.2f}]")
+                times[name].append(time.process_time() - start)
+    print(f"{'games: contender':32} {'seconds':>8}   kegnet_np / this")
+    for name, t in sorted(times.items()):
+        ratios = [a / b for a, b in zip(times[f"{name[0]}: kegnet_np"], t, strict=True)]
+        low, ratio, high = statistics.quantiles(ratios, n=4)
+        print(f"{name:32} {statistics.median(t):8.3f}   {ratio:.2f}   [{low:.2f}, {high:.2f}]")
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ The files of this folder are the paper, to be read in this order:
     teacher, generator, tucker, student     the four verbs: teach, extract, compress, distil
 
 and the folders hold what is not in it: beyond (ranks, starts, samplers, metadata), probes (what
-samples look like), io (checkpoints), experiments (questions put to the method), interface (the
-command line).
+samples look like), tables (your own, as numbers), io (checkpoints), experiments (questions put to
+the method), interface (the command line).
 """
 
 __version__ = "0.2.0"

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from kegnet_np.activations import ACTIVATIONS
 from kegnet_np.io.classifier import Classifier
+from kegnet_np.io.units import of_numbers
 from kegnet_np.models import MLP
 from kegnet_np.network import Network
 
@@ -21,7 +22,8 @@ def classifier(model: MLP, seed: int = 0, dtype=np.float32, names=()) -> Classif
     rng = np.random.default_rng(seed)
     network = Network(model, 2 * Network.random(model, rng, dtype).theta)
     mean, scale = rng.normal(0, 3, model.features), rng.lognormal(0, 1, model.features)
-    return Classifier(network, mean, scale, names)
+    schema = of_numbers(model.features, model.classes, mean, scale, names)
+    return Classifier(network, schema)
 
 
 def rows(classifier: Classifier, n: int, seed: int = 1) -> np.ndarray:

@@ -43,15 +43,20 @@ held_out = 200
 """
 
 
-def kegnet(*arguments) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command."""
+READ = "kegnet: read "  # how the line begins that says what was read of a table
+
+
+def kegnet(*arguments, read=False) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command; without what was read, unless that is asked."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         try:
             code = main([str(a) for a in arguments])
         except SystemExit as stop:
             code = stop.code
-    return code, out.getvalue(), err.getvalue()
+    lines = err.getvalue().splitlines(keepends=True)
+    return code, out.getvalue(), "".join(
+        line for line in lines if read or not line.startswith(READ))
 
 
 def accepted(*arguments) -> str:

@@ -11,7 +11,8 @@ import pytest
 from autograd import grad
 from checks import central_differences, check_operation, close
 
-import kegnet_np.kdgan.operations  # noqa: F401  puts its own into the registry
+import kegnet_np.kdgan.operations  # both put their own into the registry
+import kegnet_np.probes.operations  # noqa: F401
 from kegnet_np import activations, losses, ops
 from kegnet_np.activations import ACTIVATIONS, elu, identity, logistic, relu, tanh
 from kegnet_np.autodiff import REGISTRY, Operation, make_primitive
@@ -51,6 +52,8 @@ def arguments(name, rng, x_lead=(), p_lead=(), activation=None):
         "log_l2": lambda: (a, losses.log_softmax(draw(x_lead, B, H))),
         "concrete": lambda: (a, draw((N,), *x_lead, B, H), 0.7),
         "mean_reward": lambda: (draw((N,), *x_lead, B, H), a),
+        "hint": lambda: (a, draw(x_lead, B, H)),
+        "crd": lambda: (a, draw(x_lead, N, H), *rng.random((2, *x_lead, B, N)), 0.7, 0.3),
     }[name]()
     return made if activation is None else (*made, activation)
 
@@ -85,6 +88,7 @@ def test_every_operation_is_in_the_registry():
         "dense", "tucker_dense", "batch_norm", "batch_norm_eval", "dropout",
         "chain", "cross_entropy", "kl", "reconstruction", "diversity",
         "log_sigmoid_loss", "log_l2", "concrete", "mean_reward",
+        "hint", "crd",
     }
     assert list(ACTIVATIONS) == ["identity", "elu", "relu", "tanh", "logistic"]
     assert [repr(f) for f in ACTIVATIONS.values()] == list(ACTIVATIONS)

@@ -55,11 +55,12 @@ def work(job: Any, settings: Settings, data, found: Found, part: Path | None) ->
     """Do a job: the networks, and a header of JSON values. Runs in a worker."""
     with pipeline.stage(job.what):
         own, seed, validation = settings.play, job.teacher, (data.x_val, data.y_val)
+        known = pipeline.behind(settings, data)
         rows = rows_of(data, job.labels, seed, settings.seeds)
         common: dict[str, Any] = {"seed": seed, "hook": Progress(job.what, part)}
         if job.does in PLAYERS:
             network, done = pretrained(job, own, data, rows, validation, common)
-            return [network], scores(network, data) | pipeline.trained(done)
+            return [network], scores(network, data) | pipeline.trained(done) | known
         C, T, D = (found[name] for name in PLAYERS)
         if job.does == "gradients":
             return [C], measured(C, D, rows[0], own, seed) | {"seconds": 0.0}
@@ -72,9 +73,10 @@ def work(job: Any, settings: Settings, data, found: Found, part: Path | None) ->
             rows, C, T, D, rules, schedule=schedule, purpose=job.variant, **games, **common)
         curve = [[row["score"] for row in done.history if row["member"] == s]
                  for s in range(settings.seeds)]
+        mean = np.mean(curve, axis=0).round(4).tolist()
         weights = {key: float(getattr(rules, key)) for key in RANGES}
-        return [network], scores(network, data) | pipeline.trained(done) | {
-            "teacher_accuracy": accuracy(taught, data), "curve": np.round(curve, 4).tolist(),
+        return [network], scores(network, data) | pipeline.trained(done) | known | {
+            "teacher_accuracy": accuracy(taught, data), "curve": mean,
             "weights": weights, "trials": trials, "d_loss": done.history[-1].get("d_loss")}
 
 

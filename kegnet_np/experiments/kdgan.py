@@ -103,7 +103,7 @@ def reached(result: dict, method: str, dataset: str, labels: int) -> list[tuple[
 
 def curve(result: dict, method: str, dataset: str, labels: int) -> np.ndarray:
     """The mean validation accuracy of C after each outer epoch."""
-    return np.mean(grid.values_of(result, "curve", **at(method, dataset, labels))[0], axis=0)
+    return np.array(grid.values_of(result, "curve", **at(method, dataset, labels))[0])
 
 
 def weights(result: dict) -> list[list[str]]:
@@ -117,18 +117,23 @@ def weights(result: dict) -> list[list[str]]:
     return out
 
 
+SHOWN = [("score", "1.0"), ("straight_through", "1.0"), ("straight_through", "0.1"),
+         ("program", "1.0")]  # estimators and τ; exact has neither variance nor bias
+NAMES = [f"{name}, τ = {float(tau):g}" if name == "straight_through" else name
+         for name, tau in SHOWN]
+
+
 def gradients(result: dict) -> list[list[str]]:
     """Of every estimator, at pretrained parameters: relative variance, and relative bias beside
     what chance would show."""
-    out = [["data set", "labels", "estimator, τ", "variance", "bias", "by chance"]]
+    out = [["data set", "labels", *(f"{name}: variance; bias (by chance)" for name in NAMES)]]
     for c in grid.cells_of(result, does="gradients"):
-        for name, by_tau in c["gradients"].items():
-            for tau, found in by_tau.items():
-                if name in ("score", "exact", "program") and tau != "1.0":
-                    continue  # τ is not in them
-                label = f"{name}, {tau}" if name == "straight_through" else name
-                means = (f"{np.mean(found[key]):.3g}" for key in ("variance", "bias", "chance"))
-                out.append([c["dataset"], f"{c['labels'] or 'all'}", label, *means])
+        cells = []
+        for name, tau in SHOWN:
+            found = c["gradients"][name][tau]
+            variance, bias, chance = (np.mean(found[key]) for key in found)
+            cells.append(f"{variance:.3f}; {bias:.2f} ({chance:.2f})")
+        out.append([c["dataset"], f"{c['labels'] or 'all'}", *cells])
     return out
 
 
@@ -144,10 +149,10 @@ def tables(result: dict) -> list[list[list[str]]]:
 def note(result: dict) -> str:
     """What the numbers are."""
     games = grid.cells_of(result, does="play")
-    settings = ", ".join(f"{k} {v}" for k, v in result["settings"].items()) or "usual settings"
-    return (f"{settings}; seeds: {len(games[0]['accuracy'])}, each with labelled rows and players "
-            "of its own; epoch selected by validation accuracy; ± is half a 95% t interval over "
-            "the seeds")
+    own = [f"{k} {v}" for k, v in result["settings"].items() if k != "seeds"]
+    return (f"{', '.join(own) or 'usual settings'}; seeds: {len(games[0]['accuracy'])}, each with "
+            "labelled rows and players of its own; epoch selected by validation accuracy; "
+            "± is half a 95% t interval over the seeds")
 
 
 def figure(result: dict):
@@ -181,14 +186,11 @@ def _draw_costs(axes, result: dict, sets: Sequence[str], columns: Sequence[int])
     def mean(values):  # (sets, columns)
         return np.exp(np.log(np.maximum(values, 1e-9)).mean(0))
 
-    shown = [("score", "1.0"), ("straight_through", "1.0"), ("straight_through", "0.1"),
-             ("program", "1.0")]  # exact has neither
     for axis, key in zip(axes, ("variance", "bias"), strict=False):
-        for k, (name, tau) in enumerate(shown):
+        for k, (name, tau) in enumerate(SHOWN):
             values = [[np.mean(c["gradients"][name][tau][key]) for c in grid.cells_of(
                 result, does="gradients", dataset=dataset)] for dataset in sets]
-            label = f"{name}, τ = {float(tau):g}" if name == "straight_through" else name
-            axis.plot(at_x, mean(values), "o-", ms=3, lw=1.2, color=f"C{k + 4}", label=label)
+            axis.plot(at_x, mean(values), "o-", ms=3, lw=1.2, color=f"C{k + 4}", label=NAMES[k])
         axis.set(title=f"gradient: {key}, relative")
     axes[0].legend(fontsize="x-small")
     for axis, place, title in ((axes[2], 0, "updates of C"), (axes[3], 1, "seconds")):

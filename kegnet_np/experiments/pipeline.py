@@ -41,7 +41,7 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
         if job.does == "teach":
             M, done = teach((data.x_train, data.y_train), validation, classes=data.classes,
                             **settings.teach.arguments(), **common)
-            return [M], scores(M, M, data) | trained(done) | {"data": data_header(settings, data)}
+            return [M], told_of(M, M, settings, data) | trained(done)
         M = found["teach"].member(0)
         if job.does == "extract":
             arguments = settings.extract.arguments()
@@ -58,7 +58,7 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
             header = {"seconds": 0.0, "kept_epoch": [0], "ranks": start.model.ranks}
             if chosen:
                 header |= {"seconds": chosen.seconds, "trials": [asdict(t) for t in chosen.trials]}
-            return [start], (scores(start, M, data) if data else {}) | header
+            return [start], told_of(start, M, settings, data) | header
         samples = data.x_train if job.samples == REAL else sampler(job.samples)
         learnt = len(found["extract"].theta) if job.learnt else 0
         arguments = settings.distill.arguments(learnt, validation, watch)
@@ -76,7 +76,7 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
             students, done, told = by_recipe(learn, found_recipe, arguments | common, part)
         else:
             students, done, told = *learn(**arguments, **common), {}
-        return [students], (scores(students, M, data) if data else {}) | trained(done) | told
+        return [students], told_of(students, M, settings, data) | trained(done) | told
 
 
 @contextmanager
@@ -143,9 +143,9 @@ def plain(job: Job, M: Network, settings: Settings, found: Found, sampler: Sampl
     if settings.distill.recipe == "chosen" and len(starts) > 1:
         arguments = settings.distill.arguments()
         starts, chosen = best_of(M, starts, sampler, arguments, None, settings.every.seed)
-        header |= told_of(chosen)
+        header |= of_recipe(chosen)
     start = starts[0].member(0)
-    return [start], (scores(start, M, data) if data else {}) | header | {"ranks": None}
+    return [start], told_of(start, M, settings, data) | header | {"ranks": None}
 
 
 def best_of(M: Network, starts: list[Network], samples, arguments: Mapping[str, Any], held_out,
@@ -171,10 +171,10 @@ def by_recipe(learn: Callable, found: recipe.Recipe, arguments: dict[str, Any], 
         students, done = learn(schedule=own, hook=hook, **arguments)
         if not found.better_than(students):
             break
-    return students, done, told_of(found) | {"recipe": {"lr": lr, "batch": found.best.batch}}
+    return students, done, of_recipe(found) | {"recipe": {"lr": lr, "batch": found.best.batch}}
 
 
-def told_of(found: recipe.Recipe) -> dict[str, Any]:
+def of_recipe(found: recipe.Recipe) -> dict[str, Any]:
     """What a header keeps of a choice."""
     return {"recipe": {"lr": found.best.lr, "batch": found.best.batch}, "recipe_kl": found.kl,
             "recipe_seconds": found.seconds, "trials": [asdict(trial) for trial in found.trials]}
@@ -207,8 +207,12 @@ def trained(done) -> dict[str, Any]:
             "updates": done.adam.t, "history": done.history}
 
 
-def data_header(settings: Settings, data) -> dict[str, Any]:
-    """What a teacher's checkpoint says of its data: where it is, and how to standardise inputs."""
-    return {"name": data.name, "source": asdict(settings.data),
-            "feature_names": data.feature_names, "class_names": data.class_names,
-            "mean": data.mean.tolist(), "scale": data.scale.tolist()}
+def told_of(network: Network, M: Network, settings: Settings, data) -> dict[str, Any]:
+    """What a header keeps of a network and its data, if there are any: scores, `behind`."""
+    return scores(network, M, data) | behind(settings, data) if data else {}
+
+
+def behind(settings, data) -> dict[str, Any]:
+    """What a header keeps of data: where they are, and the schema of a network's inputs."""
+    known = {"name": data.name, "source": asdict(settings.data), **data.schema.to_json()}
+    return {"data": known}

@@ -12,7 +12,8 @@ from ..kdgan import estimators
 from ..kdgan.rules import Rules
 from ..models import MLP, check_ranks
 from .jobs import Job
-from .settings import FROM_0, Data, Group, option
+from .options import FROM_0, Group, option
+from .settings import Data
 
 PLAYERS = ("classifier", "teacher", "discriminator")
 NONE: dict[str, Any] = {"adversary": False, "beta": 0.0, "gamma": 0.0}

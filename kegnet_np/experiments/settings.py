@@ -2,7 +2,7 @@
 makes the verb's arguments. `make` builds all groups, on top of a protocol (`protocols`)."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from math import inf
 from typing import Any
 
@@ -12,45 +12,11 @@ from ..generator import SCHEDULE as GENERATOR
 from ..models import check_ranks
 from ..student import ON_GENERATED
 from ..student import SCHEDULE as STUDENT
+from ..tables.schema import MISSING
 from ..teacher import SCHEDULE as TEACHER
 from ..train import Schedule
+from .options import CHECKS, FROM_0, WHOLE, Group, is_a, option
 from .protocols import PROTOCOLS, with_protocol
-
-
-def _is(value, *kinds: type) -> bool:
-    return isinstance(value, kinds) and not isinstance(value, bool)  # True is an int to Python
-
-
-CHECKS: dict[type, tuple] = {  # by a default's type: whether a value is sound, else what to say
-    bool: (lambda v: isinstance(v, bool), "expected true or false"),
-    str: (lambda v: isinstance(v, str), "expected text"),
-    int: (lambda v: _is(v, int) and v > 0, "expected an integer more than 0"),
-    float: (lambda v: _is(v, int, float) and 0 < v < inf, "expected a number more than 0"),
-    tuple: (lambda v: isinstance(v, tuple) and all(_is(r, int) and r > 0 for r in v),
-            "expected positive integers such as (16, 10, 5)"),
-    type(None): (lambda v: True, "")}
-WHOLE = (lambda v: _is(v, int) and v >= 0, "expected an integer of at least 0")
-FROM_0 = (lambda v: _is(v, int, float) and 0 <= v < inf, "expected a number of at least 0")
-
-
-def option(default, text: str, *choices: str, check=None):
-    """A setting: its default, what the help says of it, what it may be; or a check as in `CHECKS`,
-    which a value that may be left out need not pass when it is."""
-    check = check or CHECKS[type(default)]
-    if choices:
-        check = choices.__contains__, f"expected one of {', '.join(choices)}"
-    return field(default=default, metadata={"help": text, "choices": choices, "check": check})
-
-
-@dataclass(frozen=True)
-class Group:
-    """A frozen dataclass of settings that checks each of them."""
-
-    def __post_init__(self):
-        for f in fields(self):
-            value, (sound, remedy) = getattr(self, f.name), f.metadata["check"]
-            if not (value is f.default is None or sound(value)):
-                raise ValueError(f"{f.name} is {value!r}, {remedy}")
 
 
 @dataclass(frozen=True)
@@ -66,17 +32,43 @@ class Every(Group):
         "digits: demo)", *PROTOCOLS)
 
 
+# Of a table of one's own alone.
+READING = ("label", "drop", "missing", "sep", "decimal", "thousands", "encoding", "header")
+
+
 @dataclass(frozen=True)
 class Data(Group):
     """Where real rows come from, and how they are split and standardised."""
 
-    dataset: str = option("digits", "digits, pendigits, letter, shuttle, or a path ending in .csv")
-    label: str | None = option(None, "label column of a CSV, by name or position (default: last)")
+    dataset: str = option("digits", "digits, pendigits, letter, shuttle, or the path of a table")
+    label: str | None = option(None, "label column of a table, by name or position (default: last)")
     split_seed: int = option(
         2019, "seed of the split into training, validation and test rows", check=WHOLE)
     own_statistics: bool = option(
         False, "standardise every split by its own mean and deviation, as the official program "
         "does")
+    drop: str | None = option(
+        None, "columns of a table to leave out (default: none)", check=CHECKS[str])
+    missing: str | None = option(
+        None, "missing numbers of a table: refuse them (the default), let the training rows' mean "
+        "stand for them, or drop their rows", *MISSING)
+    sep: str | None = option(
+        None, "what parts a table's fields: a sign, or the words tab or blank (default: guessed)",
+        check=CHECKS[str])
+    decimal: str | None = option(
+        None, "decimal sign of a table, . or , (default: guessed)", check=CHECKS[str])
+    thousands: str | None = option(
+        None, "what parts a table's thousands: , . ' or blank (default: none)", check=CHECKS[str])
+    encoding: str | None = option(
+        None, "of a table's text, such as latin-1 (default: UTF-8)", check=CHECKS[str])
+    header: bool | None = option(
+        None, "a table's first row has the names of the columns, or no (default: guessed)",
+        check=CHECKS[bool])
+
+    def reading(self) -> dict[str, Any]:
+        """How a table is read, where it is said: for `data_loaders.load`."""
+        said = {name: getattr(self, name) for name in READING if getattr(self, name) is not None}
+        return said | ({"drop": self.drop.split(",")} if self.drop else {})
 
 
 @dataclass(frozen=True)
@@ -87,7 +79,7 @@ class Teach(Group):
     depth: int = option(11, "hidden layers of the classifier")
     activation: str = option("elu", "activation of the classifier", *ACTIVATIONS)
     dropout: float = option(0.15, "dropout of teacher and student", check=(
-        lambda v: _is(v, int, float) and 0 <= v < 1, "expected a share below 1, at least 0"))
+        lambda v: is_a(v, int, float) and 0 <= v < 1, "expected a share below 1, at least 0"))
     teacher_lr: float = option(TEACHER.lr, "Adam's learning rate for the teacher")
     teacher_batch: int = option(TEACHER.batch, "rows per step of the teacher")
     teacher_epochs: int = option(TEACHER.epochs, "epochs of the teacher, at the most")
@@ -114,7 +106,7 @@ class Extract(Group):
     beta: float = option(0.0, "weight of the diversity loss", check=FROM_0)
     generator_lr: float = option(GENERATOR.lr, "Adam's learning rate for generators and decoders")
     generator_batch: int = option(GENERATOR.batch, "samples per step of the generators", check=(
-        lambda v: _is(v, int) and v > 1, "batch-norm needs at least 2, an integer"))
+        lambda v: is_a(v, int) and v > 1, "batch-norm needs at least 2, an integer"))
     generator_epochs: int = option(GENERATOR.epochs, "epochs of the generators")
     generator_steps: int = option(100, "steps per epoch of the generators")
     teacher_dropout: bool = option(
@@ -141,17 +133,17 @@ class Compress(Group):
         "without data, to suit --compression, --params or --agreement (default: 5, letter 10)")
     layers: int | None = option(
         None, "hidden layers of --form mlp (default: 3; with --recipe chosen the best of 3, 5, 7)",
-        check=(lambda v: _is(v, int) and v > 0, "expected a positive integer"))
+        check=(lambda v: is_a(v, int) and v > 0, "expected a positive integer"))
     compression: float | None = option(
         None, "for --form mlp or --ranks auto: how many times smaller (default: 8)",
-        check=(lambda v: _is(v, int, float) and 1 < v < inf, "expected a number above 1"))
+        check=(lambda v: is_a(v, int, float) and 1 < v < inf, "expected a number above 1"))
     params: int | None = option(
         None, "for --form mlp or --ranks auto: the most parameters a student may have",
-        check=(lambda v: _is(v, int) and v > 0, "expected a positive integer"))
+        check=(lambda v: is_a(v, int) and v > 0, "expected a positive integer"))
     agreement: float | None = option(
         None, "with --ranks auto: the smallest student that gives the teacher's answer to this "
         "share of held-out samples after a short trial",
-        check=(lambda v: _is(v, int, float) and 0 < v < 1, "expected a number between 0 and 1"))
+        check=(lambda v: is_a(v, int, float) and 0 < v < 1, "expected a number between 0 and 1"))
     init: str = option(
         "weights", "how students start: from Tucker decompositions of the weights, or from layers "
         "fitted to the activations on samples", "weights", "activations")

@@ -16,7 +16,7 @@ from . import commands, grids
 
 COMMANDS = {function.__name__: function for function in (
     commands.run, commands.teach, commands.extract, commands.compress, commands.distill,
-    commands.evaluate, grids.table, grids.frontier, grids.kdgan, grids.study,
+    commands.evaluate, commands.predict, grids.table, grids.frontier, grids.kdgan, grids.study,
     commands.metadata, commands.convert, commands.info)}
 # What a --student has already.
 FORM = ("form", "layers", "ranks", "compression", "params", "agreement", "init")
@@ -60,7 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add(parser, flag: str, hint, text: str, **more) -> None:
     """An option of a type, or without dashes an argument; more : for ``add_argument``."""
-    if hint is not bool:
+    if hint not in (bool, bool | None):
         kind, metavar = _KINDS.get(hint, (str, None))
         metavar = "DIR" if "folder" in text else _METAVAR.get(flag.strip("-"), metavar)
         more = {"type": kind, "metavar": metavar} | more
@@ -71,7 +71,7 @@ def _add_settings(parser, groups) -> None:
     """An option for each setting of the groups, but for those that the groups hold by name."""
     for f in [f for group in groups if not isinstance(group, str) for f in fields(group)]:
         text, more = f.metadata["help"], {"choices": f.metadata["choices"] or None}
-        if f.type is bool:
+        if f.type in (bool, bool | None):
             more = {"action": argparse.BooleanOptionalAction}
         elif "default" not in text:
             others = [f"{name} {p[f.name]}" for name, p in PROTOCOLS.items() if f.name in p]
@@ -97,7 +97,8 @@ _KINDS: dict[typing.Any, tuple] = {  # of a type: its converter, and what stands
     int: (int, "N"), float: (float, "X"), Path: (Path, "FILE"), tuple[int, ...]: (_ranks, "R")}
 _KINDS |= {kind | None: entry for kind, entry in _KINDS.items()}
 _METAVAR = {  # of single options
-    "dataset": "NAME", "label": "COLUMN", "sampler": "NAME[+NAME...]", "metadata": "FILE",
+    "dataset": "NAME", "label": "COLUMN", "drop": "COLUMN,...", "sep": "SIGN", "decimal": "SIGN",
+    "thousands": "SIGN", "encoding": "NAME", "sampler": "NAME[+NAME...]", "metadata": "FILE",
     "datasets": "NAMES", "samplers": "NAMES", "also": "NAMES", "forms": "NAMES",
     "compressions": "C1,C2,...", "dask": "ADDRESS"}
 

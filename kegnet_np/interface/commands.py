@@ -2,9 +2,13 @@
 before the slash has no dashes, ``given`` are settings of these groups but those named after "but".
 What the help says is in the docstrings or, of many commands, in `TEXTS`."""
 
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Annotated, Any
+
+import numpy as np
 
 from ..beyond import metadata as meta
 from ..experiments import folder, pipeline, text
@@ -23,11 +27,13 @@ TEXTS = {
     "out": "file to write", "teacher": "the teacher's checkpoint",
     "jobs": "processes (default: as many as there are cores)",
     "generator_file": "from kegnet extract, for --sampler kegnet and noised",
+    "by_position": "take a table's columns in their order, not by name",
     "resume": "go on with what is in the folder", "seeds": "same as --students",
     "datasets": "A,B,... (default: shuttle,pendigits,letter)",
     "teachers": "teachers a set (default: 1; of a study 3)",
     "dask": "ADDRESS: use this Dask scheduler, such as tcp://10.0.0.1:8786"}
 Given = dict[str, Any]  # the settings that a person gave, by name
+OF_LABELS = ("dataset", "label", "split_seed", "own_statistics", "drop", "missing")
 EVERYTHING = (s.Every, s.Data, s.Teach, s.Extract, s.Compress, s.Distill)
 
 
@@ -121,7 +127,8 @@ def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Pat
     shape = None if student or does == "extract" else M.model
     settings, data, own = inputs.settings(given, known, shape), None, None
     if does != "extract" and (file := settings.compress.metadata):
-        own = meta.load(file, known["data"].get("mean"), known["data"].get("scale"))
+        units = (known["data"].get(key) for key in ("mean", "scale"))
+        own = meta.load(file, *(value and np.float32(value) for value in units))
     at_random = does == "distill" and settings.compress.form == "mlp"
     job = Job(settings.data.dataset, settings.every.seed, does, settings.compress.form, samples,
               "" if at_random else settings.compress.sampler or "normal")
@@ -135,8 +142,9 @@ def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Pat
     return networks, header | {"data": known["data"]}, M, settings
 
 
-def evaluate(given: Annotated[Given, s.Data], model: Path, teacher: Path) -> None:
-    """accuracy on a test set, and agreement with the teacher
+def evaluate(given: Annotated[Given, s.Data], model: Path, teacher: Path,
+             by_position: bool = False) -> None:
+    """accuracy on a test set, or on all rows of another table, and agreement with the teacher
 
     model : what to evaluate
     example: kegnet evaluate --model students.npz --teacher teacher.npz
@@ -144,12 +152,45 @@ def evaluate(given: Annotated[Given, s.Data], model: Path, teacher: Path) -> Non
     M, header = checkpoint.load_teacher(teacher)
     network, _ = checkpoint.load_network(model)
     inputs.same_job("--model", network, M)
-    data = inputs.load_for(given, inputs.settings(given, header), M, header)
+    settings = inputs.settings(given, header)
+    data = inputs.load_for(given, settings, M, header, by_position, whole=True)
     with pipeline.stage("evaluate"):
         scores = pipeline.scores(network, M, data)
+    rows = f"{len(data.y_test):,} {'test ' if len(data.y_train) else ''}rows of {data.name}"
     for key in whole.SCORES:
         entry = text.cell(interval([scores[key]]), 2, spread="sd")
-        print(f"{key:10} {entry} %  ({len(network.theta)} networks, {data.name})")
+        print(f"{key:10} {entry} %  ({len(network.theta)} networks, {rows})")
+
+
+def predict(given: Annotated[Given, s.Data, "but", *OF_LABELS], model: Path, input: Path,
+            out: Path | None = None, proba: bool = False, missing: str | None = None,
+            by_position: bool = False) -> None:
+    """class names for the rows of a table without labels, in raw units
+
+    model : a teacher's or students' checkpoint, of which the first network answers; or .safetensors, .skops
+    input : the table
+    out : file to write (default: the screen)
+    proba : also the probability of each class
+    missing : refuse, or mean: the training rows' mean stands for missing numbers (default: as taught)
+    example: kegnet predict --model students.npz --input new.csv --out answers.csv
+    """  # noqa: E501
+    if out:
+        inputs.new_file(out)
+    how = s.make(given).data.reading()
+    classifier = files.read(model)
+    p = classifier.probabilities(input, missing=missing, by_position=by_position, **how)
+    names, k = classifier.class_names, p.argmax(1)
+    lines = io.StringIO()
+    table = csv.writer(lines, lineterminator="\n")
+    table.writerow(["class", *names] if proba else ["class"])
+    table.writerows([names[i], *(f"{v:.6g}" for v in row if proba)]
+                    for i, row in zip(k, p, strict=True))
+    if out is None:
+        print(lines.getvalue(), end="")
+        return
+    write_text(out, lines.getvalue())
+    counts = ", ".join(f"{names[i]} {n:,}" for i, n in enumerate(np.bincount(k)) if n)
+    print(f"{out}: {len(k):,} answers: {counts}")
 
 
 def metadata(given: Annotated[Given, s.Data, "but", "own_statistics"], out: Path) -> None:
@@ -172,7 +213,7 @@ def convert(source: Path, target: Path, /, activation: str | None = None,
     source : .npz (a checkpoint, or arrays W0, b0, W1, ...), .safetensors, .pt (PyTorch's state dict) or .skops (scikit-learn)
     target : .npz, .safetensors, .onnx, .h (C99) or .py (Python without packages)
     activation : what follows the hidden layers, if the source does not say: identity, elu, relu, tanh or logistic
-    like : an .npz whose mean, scale and class_names to take: the teacher's checkpoint, or arrays of these names
+    like : an .npz whose units and names to take: a checkpoint with its schema, or arrays mean, scale, class_names
     member : which network of a checkpoint of several (default: 0)
     example: kegnet convert students.npz student.h --like teacher.npz
     """  # noqa: E501
@@ -187,8 +228,10 @@ def convert(source: Path, target: Path, /, activation: str | None = None,
         flash, ram = memory(chosen)
         print(f"{flash:,} bytes of flash for its numbers and names, {ram:,} bytes of stack for its "
               "units, and some 1 KB of code")
-    if not chosen.mean.any() and (chosen.scale == 1).all():
+    if chosen.schema is None:
         print("it takes standardised inputs: no mean and scale are known; see --like")
+    elif len(chosen.schema.columns) < len(chosen.mean) and target.suffix not in files.READERS:
+        print(f"it takes {len(chosen.mean)} numbers, a category as a 0 or 1 for each of its values")
 
 
 def info(file: Path, /) -> None:

@@ -15,7 +15,7 @@ from ..models import MLP
 from . import inputs
 from .commands import EVERYTHING, Given
 
-BY_JOBS = ("dataset", "label", "metadata", "compression", "params", "agreement", "ranks")
+BY_JOBS = ("dataset", *s.READING, "metadata", "compression", "params", "agreement", "ranks")
 BY_FORM = ("form", "layers")
 CHOSEN = (*BY_JOBS, *BY_FORM, "init", "sampler")  # by a frontier
 STUDIES = ("form", "metadata", "official", "quirks", "samples")
@@ -58,17 +58,17 @@ def frontier(given: Annotated[Given, *EVERYTHING, "but", *CHOSEN],
     given, seed = _of_grid(given, "beyond", seeds)
     if wrong := [key for key in CHOSEN if key in given]:
         raise ValueError(f"--{wrong[0]} is given, but kegnet frontier chooses it; drop it")
-    names, models = datasets.split(","), {}
+    names, models, load = datasets.split(","), {}, inputs.load_once()
     sizes = _sizes(compressions.split(","), names)
     for name in names:
         settings = grid.settings_of(given)(Job(name, seed, "teach"))
-        data = inputs.load(settings)
+        data = load(settings)
         models[name] = MLP(data.features, data.classes, settings.teach.arguments()["widths"])
     lists = (names.split(",") if names else [] for names in (samplers, forms, also))
     made = front.jobs_of(models, sizes, next(lists), teachers, seed, *lists)
     out = out or Path("frontiers", given["protocol"])
     options = inputs.options(jobs, resume, dask)
-    result = grid.do("frontier", made, given, inputs.load, out, **options)
+    result = grid.do("frontier", made, given, load, out, **options)
     _show(front, result, out, "frontier.png")
 
 
@@ -91,7 +91,7 @@ def kdgan(given: Annotated[Given, s.Data, play.Play, "but", "dataset"],
           dask: str | None = None, out: Path | None = None, resume: bool = False) -> None:
     """the other way to distil, with labels and an adversary, beside its baselines
 
-    dataset : NAME[,NAME...]: digits, pendigits, letter, shuttle, or paths ending in .csv (default: digits)
+    dataset : NAME[,NAME...]: digits, pendigits, letter, shuttle, or paths of tables (default: digits)
     labels : N1,N2,...: how many labelled rows there are, or all (default: 50,100,1000,all)
     seeds : games of each kind, each with rows and players of its own (default: 5)
     seed : of all that is drawn at random (default: 2019)
@@ -102,17 +102,17 @@ def kdgan(given: Annotated[Given, s.Data, play.Play, "but", "dataset"],
     """  # noqa: E501
     given = (QUICK if quick else {}) | given
     counts = [_count(text) for text in ("50,100" if quick else labels).split(",")]
-    names = dataset.split(",")
+    names, load = dataset.split(","), inputs.load_once()
     made = asked.jobs_of(names, counts, s.Every(seed=seed).seed, ablations)
     settings = play.settings_of(given, seeds)
     for name in names:
         own = settings(Job(name, seed, "teach"))
-        data = inputs.load(own)
+        data = load(own)
         play.classifier(own.play, data)
         for n in counts:
             games.rows_of(data, n, seed, 1)
     out = out or Path("kdgan", Path(names[0]).stem)
-    result = grid.do("kdgan", made, given | {"seeds": seeds}, inputs.load, out, settings=settings,
+    result = grid.do("kdgan", made, given | {"seeds": seeds}, load, out, settings=settings,
                      work=games.work, **inputs.options(jobs, resume, dask))
     _show(asked, result, out, "kdgan.png")
 

@@ -1,6 +1,7 @@
 """What commands read: the data, a teacher's own settings, generators, other checkpoints."""
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,31 +14,73 @@ from ..io import checkpoint
 from ..io.files import check_place
 from ..models import MLP
 from ..network import Network
+from ..tables.schema import Schema
 
 
 def load(settings: Settings) -> data_loaders.Dataset:
-    """The settings' data set."""
+    """The settings' data set; of a person's own table a line says what was read."""
     own = settings.data
-    data = data_loaders.load(own.dataset, label=own.label, seed=own.split_seed)
+    data = data_loaders.load(own.dataset, seed=own.split_seed, **own.reading())
+    _tell(data)
     return data_loaders.standardise_each_split(data) if own.own_statistics else data
 
 
-def load_for(given: dict, settings: Settings, M: Network, header: dict) -> data_loaders.Dataset:
-    """The settings' data set in the units of a teacher and its checkpoint's header."""
-    if not (header["data"]["source"] or "dataset" in given):
+def load_once() -> Callable[[Settings], data_loaders.Dataset]:
+    """`load`, for a command that needs data more than once."""
+    known: dict[Any, data_loaders.Dataset] = {}
+
+    def load_known(settings: Settings) -> data_loaders.Dataset:
+        if settings.data not in known:
+            known[settings.data] = load(settings)
+        return known[settings.data]
+
+    return load_known
+
+
+def _tell(data: data_loaders.Dataset) -> None:
+    if data.told:
+        print(f"kegnet: read {data.told}", file=sys.stderr)
+
+
+def load_for(given: dict, settings: Settings, M: Network, header: dict, by_position: bool = False,
+             whole: bool = False) -> data_loaders.Dataset:
+    """The settings' data set in the units of a teacher and its checkpoint's header. ``whole`` : all
+    rows of a table that is not the teacher's own are test rows."""
+    known, own = header["data"], settings.data
+    if not (known["source"] or "dataset" in given):
         raise ValueError("--teacher does not say what data it was taught; pass --dataset")
+    schema = Schema.from_json(known)
+    if schema is None or own.dataset in data_loaders.NAMES:
+        return _load_known(settings, M, known)
+    if len(schema.feature_names) != M.model.features:
+        raise ValueError(f"--teacher has {M.model.features} inputs, but describes "
+                         f"{len(schema.feature_names)}; make it anew")
+    seed = None if whole and not _is_own(given, known["source"]) else own.split_seed
+    data = data_loaders.load_like(
+        schema, own.dataset, seed=seed, by_position=by_position, **own.reading())
+    _tell(data)
+    return data_loaders.standardise_each_split(data) if own.own_statistics else data
+
+
+def _load_known(settings: Settings, M: Network, known: dict) -> data_loaders.Dataset:
+    """A known set, or any table for a teacher who does not say what its inputs are."""
     data, own = load(settings), settings.data
     if (data.features, data.classes) != (M.model.features, M.model.classes):
         raise ValueError(f"--dataset {own.dataset} has {data.features} features and {data.classes} "
                          f"classes, the teacher's checkpoint {M.model.features} and "
                          f"{M.model.classes}; pass the teacher's own data")
-    known = header["data"]
     if {"mean", "scale"} <= known.keys() and not own.own_statistics:
         data = data_loaders.standardise_like(data, known["mean"], known["scale"])
     if (taught := known.get("class_names")) and taught != list(data.class_names):
         raise ValueError(f"--dataset {own.dataset} has the classes {_few(data.class_names)}, the "
                          f"teacher {_few(taught)}; pass the teacher's own data")
     return data
+
+
+def _is_own(given: dict, source: dict) -> bool:
+    """Whether the data set given, if any, is the teacher's own."""
+    own, dataset = source.get("dataset"), given.get("dataset")
+    return dataset in (None, own) or Path(str(dataset)).resolve() == Path(str(own)).resolve()
 
 
 def _few(names) -> str:
@@ -47,7 +90,7 @@ def _few(names) -> str:
 def settings(given: dict[str, Any], header: dict, shape: MLP | None = None) -> Settings:
     """The settings given, on those of the teacher's data unless another is named; for a shape."""
     source = header["data"]["source"]
-    if given.get("dataset", source.get("dataset")) == source.get("dataset"):
+    if _is_own(given, source):
         given = (source or {"protocol": "paper"}) | given  # a teacher from elsewhere has none
     if shape:
         given = given | {"hidden": max(shape.widths, default=1), "depth": len(shape.widths)}

@@ -22,7 +22,7 @@ class BlackBox:
     ----------
     predict_proba : rows (N, D) in raw units, float64 -> probabilities (N, K).
     features, classes : D and K.
-    mean, scale : (D,), of raw rows, as in `classifier.Classifier`: x = z scale + mean is what
+    mean, scale : (D,), of raw rows, as in `units.of_numbers`: x = z scale + mean is what
         predict_proba sees of a standardised z. Left out, 0 and 1.
     """
 

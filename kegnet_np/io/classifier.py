@@ -1,8 +1,9 @@
-"""A classifier as it travels: raw rows in, probabilities of named classes out, on any machine."""
+"""A classifier as it travels: a network with its schema, raw rows in, named classes out."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,10 +11,11 @@ from ..activations import ACTIVATIONS
 from ..losses import softmax
 from ..models import MLP
 from ..network import Network
+from ..tables import encoding, reading
+from ..tables.schema import Schema
+from ..tables.table import DataError, objects, require, show
 from .files import FormatError
-
-FLOAT32 = np.finfo(np.float32)
-LONGEST = 1000  # characters of a class's name: a string of C99 need hold no more than 4,095 bytes
+from .units import of_numbers, require_float32, sound
 
 
 class Layer(NamedTuple):
@@ -31,15 +33,13 @@ class Classifier:
     Parameters
     ----------
     network : one `MLP` of two classes or more, plain or in Tucker form; finite, within float32.
-    mean, scale : (D,), what is subtracted from a raw row, and what it is then divided by; both
-        in the units of the rows, scale positive. Left out, 0 and 1: rows are standardised already.
-    class_names : K different texts; left out, "0", "1", ...
+    schema : the columns, units and classes of the table it was made for, of D features and K
+        classes, scale positive; see `of_numbers`. None: nothing is known of them, and rows are
+        standardised already.
     """
 
     network: Network
-    mean: np.ndarray = None  # type: ignore[assignment]
-    scale: np.ndarray = None  # type: ignore[assignment]
-    class_names: tuple[str, ...] = ()
+    schema: Schema | None = None
 
     def __post_init__(self):
         model, theta = self.network.model, self.network.theta
@@ -47,19 +47,35 @@ class Classifier:
             raise FormatError(f"network is {model} with theta {theta.shape}, expected one MLP of "
                               "two classes or more; take one member of a stack")
         require_float32("network", theta)
-        for name, value in (("mean", 0.0), ("scale", 1.0)):
-            given = getattr(self, name)
-            a = np.full(model.features, value) if given is None else _numbers(name, given)
-            if a.shape != (model.features,):
-                raise FormatError(f"{name} has shape {a.shape}, expected ({model.features},), a "
-                                  "number for each feature")
-            object.__setattr__(self, name, a)
-        if not (self.scale >= FLOAT32.tiny).all():
-            raise FormatError(f"scale holds {self.scale.min():g}, expected positive numbers of at "
-                              "least 1.2e-38; give a constant feature the scale 1")
-        names = tuple(self.class_names) or tuple(map(str, range(model.classes)))
-        _check_names(names, model.classes)
-        object.__setattr__(self, "class_names", tuple(map(str, names)))
+        if self.schema is None:
+            return
+        shape = len(self.schema.feature_names), len(self.schema.class_names)
+        if shape != (model.features, model.classes):
+            raise FormatError(f"the network has {model.features} inputs and {model.classes} "
+                              f"classes, but describes {shape[0]} and {shape[1]}; make it anew")
+        of_numbers(*shape, self.mean, self.scale, self.class_names)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """What is subtracted from raw features, (D,) float64."""
+        return self.schema.mean if self.schema else np.zeros(self.network.model.features)
+
+    @property
+    def scale(self) -> np.ndarray:
+        """What they are then divided by, (D,) float64."""
+        return self.schema.scale if self.schema else np.ones(self.network.model.features)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """K different texts."""
+        named = tuple(map(str, range(self.network.model.classes)))
+        return self.schema.class_names if self.schema else named
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """D texts, x0, x1, ... where nothing is known; a value of a category is COLUMN=VALUE."""
+        D = self.network.model.features
+        return self.schema.feature_names if self.schema else tuple(f"x{i}" for i in range(D))
 
     @property
     def layers(self) -> list[Layer]:
@@ -82,7 +98,8 @@ class Classifier:
         return f"{kind}, {sizes}, {model.activation}"
 
     def logits(self, x) -> np.ndarray:
-        """Outputs before the softmax, in float64: raw x (N, D) -> (N, K)."""
+        """Outputs before the softmax, in float64: features x (N, D) -> (N, K); as
+        `predict_proba` has them."""
         x = np.asarray(x, np.float64)
         if x.ndim != 2 or x.shape[1] != len(self.mean):
             raise ValueError(f"x has shape {x.shape}, expected (N, {len(self.mean)}): rows of "
@@ -90,8 +107,46 @@ class Classifier:
         return self.network.predict((x - self.mean) / self.scale)
 
     def predict_proba(self, x) -> np.ndarray:
-        """Probabilities of the classes, in float64: raw x (N, D) -> (N, K)."""
+        """Probabilities of the classes, in float64: features x (N, D) -> (N, K).
+
+        x : numbers in raw units, a category as one 0 or 1 for each of its values, as
+            ``feature_names`` lists them. This is what a file of another program computes.
+        """
         return softmax(self.logits(x))
+
+    def predict(self, rows: Any, **how: Any) -> np.ndarray:
+        """Class names, (N,) str objects. rows, how : as `probabilities` has them."""
+        k = self.probabilities(rows, **how).argmax(-1).tolist()
+        return objects(self.class_names[i] for i in k)
+
+    def probabilities(self, rows: Any, *, missing: str | None = None, by_position: bool = False,
+                      **how: Any) -> np.ndarray:
+        """(N, K), of the classes in the order of ``class_names``, for rows of a table.
+
+        rows : N rows in raw units, words as words: the path of a file; a DataFrame; rows (N, C)
+            of C columns or one row (C,), in the schema's order; columns or one row as a dictionary
+            by name. They have no labels; a column of these is left alone.
+        missing : "refuse" missing numbers, or let the training rows' "mean" stand for them.
+            Default: as the teacher had it.
+        by_position : take the columns in their order, not by name.
+        how : of a file, sep, decimal, thousands, encoding, header, as `reading.read` has them.
+
+        Errors: `DataError`, a ValueError, says what is wrong with a table and what to do.
+        """
+        schema = self.schema
+        if schema is None:
+            raise DataError("the network does not say what its inputs are, as of an older "
+                            "release or another program; make it anew, or give it a schema (kegnet "
+                            "convert --like)")
+        require(missing in (None, "refuse", "mean"), f"missing: {show(missing)} given, expected "
+                "refuse or mean: every row has an answer")
+        if missing is None and schema.missing == "drop":
+            missing = "refuse"
+        table = reading.table_of(rows, [column.name for column in schema.columns], **how)
+        made = encoding.apply(table, schema, missing=missing, by_position=by_position)
+        for note in made.notes:
+            warnings.warn(f"{table.name}: {note}", stacklevel=3)
+        return softmax(self.network.predict(schema.standardise(made.x)))
 
 
 def from_layers(weights: Sequence, biases: Sequence, activation: str | None = None,
@@ -105,19 +160,20 @@ def from_layers(weights: Sequence, biases: Sequence, activation: str | None = No
         of two classes, and becomes two columns, 0 and z.
     biases : b (H,) of each layer, or None where it has none.
     activation : after every layer but the last; may be left out where there is one layer.
-    mean, scale, class_names : of the `Classifier`; names that are no text are written as text.
+    mean, scale, class_names : as in `of_numbers`; names that are no text are written as text.
+        Without any of them the classifier has no schema.
     """
     if not weights or len(weights) != len(biases):
         raise FormatError(f"weights has {len(weights)} arrays and biases {len(biases)}, expected "
                           "as many of both, at least one: an array of each for every layer")
-    Ws = [_numbers(f"weights[{i}]", W) for i, W in enumerate(weights)]
+    Ws = [sound(f"weights[{i}]", W) for i, W in enumerate(weights)]
     for i, W in enumerate(Ws):
         inputs = Ws[i - 1].shape[-1] if i else (W.shape or (0,))[0]
         if W.ndim != 2 or W.shape[0] != inputs or not W.size:
             raise FormatError(f"weights[{i}] has shape {W.shape}, expected ({inputs or 'D'}, H), "
                               "inputs × outputs; put the layers in order, transpose if need be")
     given = zip(Ws, biases, strict=True)
-    bs = [np.zeros(W.shape[1], W.dtype) if b is None else _numbers(f"biases[{i}]", b)
+    bs = [np.zeros(W.shape[1], W.dtype) if b is None else sound(f"biases[{i}]", b)
           for i, (W, b) in enumerate(given)]
     for i, (W, b) in enumerate(zip(Ws, bs, strict=True)):
         if b.shape != W.shape[1:]:
@@ -135,7 +191,9 @@ def from_layers(weights: Sequence, biases: Sequence, activation: str | None = No
                           "one for each class")
     arrays = {f"W{i}": W for i, W in enumerate(Ws)} | {f"b{i}": b[None] for i, b in enumerate(bs)}
     network = Network(model, model.layout.pack(arrays, np.result_type(*Ws, *bs)))
-    return Classifier(network, mean, scale, tuple(map(str, class_names)))
+    unknown = mean is None and scale is None and not len(class_names)
+    return Classifier(network, None if unknown else of_numbers(
+        model.features, model.classes, mean, scale, tuple(map(str, class_names))))
 
 
 def largest_difference(classifier: Classifier, predict_proba: Callable, rows: int = 1000) -> float:
@@ -151,31 +209,3 @@ def largest_difference(classifier: Classifier, predict_proba: Callable, rows: in
         raise ValueError(f"predict_proba gives {others.shape} for x {x.shape}, expected {p.shape}: "
                          "the probability of each class")
     return float(np.abs(p - others).max())
-
-
-def require_float32(name: str, a: np.ndarray) -> None:
-    """Raise unless every number is finite and within float32: other programs have no more."""
-    if not (np.abs(a) <= FLOAT32.max).all():
-        raise FormatError(f"{name} holds numbers that are not finite, or beyond float32, 3.4e38; "
-                          "train or rescale it anew")
-
-
-def _numbers(name: str, given) -> np.ndarray:
-    """Numbers as float32 or float64, finite and within float32."""
-    a = np.asarray(given)
-    if a.dtype.kind not in "iuf":
-        raise FormatError(f"{name} is {a.dtype}, expected numbers")
-    a = a.astype(np.result_type(a, np.float32), copy=False)
-    require_float32(name, a)
-    return a.astype(np.float64 if a.dtype != np.float32 else a.dtype, copy=False)
-
-
-def _check_names(names: tuple, classes: int) -> None:
-    if len(names) != classes or len(set(names)) != classes:
-        raise FormatError(f"class_names has {len(set(names))} different names, expected {classes}, "
-                          "one for each class")
-    for name in names:
-        sound = isinstance(name, str) and 0 < len(name) <= LONGEST and "\0" not in name
-        if not sound or any(0xD800 <= ord(sign) < 0xE000 for sign in name):
-            raise FormatError(f"class_names holds {str(name)[:40]!r}, expected text of 1 to "
-                              f"{LONGEST:,} characters, without NUL and lone surrogates")

@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..tables.schema import Schema
 from . import checkpoint
 from .archive import opened
 from .classifier import Classifier, from_layers
 from .files import FormatError, check_new
 from .formats import c_header, onnx_model, plain_npz, python_file, safetensors, skops, state_dict
+from .units import of_numbers
 
 
 def write(path, classifier: Classifier) -> None:
@@ -33,8 +35,8 @@ def read(path, *, member: int = 0, **known) -> Classifier:
     return found[member]
 
 
-def read_all(path, *, activation: str | None = None, mean=None, scale=None,
-             class_names: Sequence | None = None) -> list[Classifier]:
+def read_all(path, *, activation: str | None = None, schema: Schema | None = None,
+             mean=None, scale=None, class_names: Sequence | None = None) -> list[Classifier]:
     """The classifiers in a file; FormatError, of one line, if there is none that can be used.
 
     Nothing in the file is run or imported, and no more memory taken than a few times its size.
@@ -42,32 +44,48 @@ def read_all(path, *, activation: str | None = None, mean=None, scale=None,
     path : .npz, a checkpoint or plain arrays W0, b0, W1, ...; .safetensors; .pt or .pth, PyTorch's
         state dict of Linear layers; .skops, scikit-learn's MLPClassifier or a Pipeline with it.
     activation : what follows every layer but the last, where the file does not say.
-    mean, scale, class_names : of the `Classifier`, in place of the file's.
+    schema : of the `Classifier`, in place of the file's; or parts of it, mean, scale, class_names.
     """
     reader = _of_ending(path, READERS, "read")
-    given = {"mean": mean, "scale": scale, "class_names": class_names}
-    given = {name: value for name, value in given.items() if value is not None}
+    units = {"mean": mean, "scale": scale, "class_names": class_names}
+    given = {name: value for name, value in units.items() if value is not None}
     with _named(path):
         found = reader(path)
         if isinstance(found, dict):  # layers, and what is known of them
             if activation and found.get("activation", activation) != activation:
                 raise FormatError(f"activation is {activation!r}, but {found['activation']!r} in "
                                   "the file; drop it")
-            return [from_layers(**({"activation": activation} | found | given))]
-        if activation:
+            found = from_layers(**({"activation": activation} | found | given))
+        elif activation:
             raise FormatError(f"activation is {activation!r}, but it is in the file; drop it")
-        return [replace(c, **given) for c in (found if isinstance(found, list) else [found])]
+        every = found if isinstance(found, list) else [found]
+        return [replace(c, schema=schema or _with(c, given)) for c in every]
+
+
+def _with(c: Classifier, given: dict[str, Any]) -> Schema | None:
+    """A classifier's schema with other units or names of classes."""
+    if not given:
+        return c.schema
+    units: dict[str, Any] = {
+        "mean": c.mean, "scale": c.scale, "class_names": c.class_names} | given
+    made = of_numbers(c.network.model.features, c.network.model.classes, **units)
+    return replace(c.schema, mean=made.mean, scale=made.scale,
+                   class_names=made.class_names) if c.schema else made
 
 
 def units(path) -> dict[str, Any]:
-    """What an .npz file, a checkpoint or plain arrays, knows of mean, scale and class_names: for
-    `read_all` of a file that does not."""
+    """What an .npz file knows of units and classes, a checkpoint a schema, plain arrays mean, scale
+    and class_names: for `read_all` of a file that does not."""
     _of_ending(path, {".npz": None}, "read for that")
     with _named(path):
         with opened(path, checkpoint.LEAST) as (_, members):
             plain = "header.npy" not in members
-        known = plain_npz.arrays_of(path) if plain else checkpoint.load(path, "network")[1]
-        if not (found := plain_npz.units_of(known) if plain else units_of(known)):
+        if plain:
+            found = plain_npz.units_of(plain_npz.arrays_of(path))
+        else:
+            schema = schema_of(checkpoint.load(path, "network")[1])
+            found = {"schema": schema} if schema else {}
+        if not found:
             raise FormatError("it knows no mean, scale or class_names; take another file")
         return found
 
@@ -95,22 +113,21 @@ def read_npz(path) -> list[Classifier] | dict[str, Any]:
         if "header.npy" not in members:
             return plain_npz.read(path)
     stack, header = checkpoint.load_network(path)
-    known = units_of(header)
-    return [Classifier(stack.member(s), **known) for s in range(len(stack.theta))]
+    schema = schema_of(header)
+    return [Classifier(stack.member(s), schema) for s in range(len(stack.theta))]
 
 
-def units_of(header: dict) -> dict[str, Any]:
-    """What a checkpoint's header says of mean, scale and class_names."""
-    data = header.get("data", {})
-    known = {name: data[name] for name in ("mean", "scale", "class_names") if name in data}
-    return known | ({"class_names": tuple(known["class_names"])} if "class_names" in known else {})
+def schema_of(header: dict) -> Schema | None:
+    """The schema in a checkpoint's header, or None."""
+    data = header.get("data")
+    return Schema.from_json(data) if isinstance(data, dict) else None
 
 
 def save_checkpoint(path, classifier: Classifier) -> None:
     """Write a checkpoint as `kegnet teach` does."""
-    data = {"source": {}, "class_names": classifier.class_names,
-            "mean": classifier.mean.tolist(), "scale": classifier.scale.tolist()}
-    checkpoint.save_network(path, classifier.network, stage="converted", data=data)
+    known = classifier.schema.to_json() if classifier.schema else {}
+    checkpoint.save_network(path, classifier.network, stage="converted",
+                            data={"source": {}, **known})
 
 
 WRITERS: dict[str, Callable[..., None]] = {

@@ -57,7 +57,7 @@ def test_result_json_says_what_was_done_and_how_well(finished):
             assert entry["mean"] == pytest.approx(np.mean(values))
             sd = np.std(values, ddof=1) if len(values) > 1 else None
             assert entry["sd"] == (sd if sd is None else pytest.approx(sd))
-            assert all(0 <= v <= 1 and v * 80 == pytest.approx(round(v * 80)) for v in values)
+            assert all(0 <= v <= 1 and v * 78 == pytest.approx(round(v * 78)) for v in values)
     assert result["agreement"]["teacher"]["values"] == [1]
     mean = {name: entry["mean"] for name, entry in result["accuracy"].items()}
     assert mean["teacher"] > 0.9 and mean["real"] > 0.7 and mean["tucker"] < 0.5  # chance: 0.33

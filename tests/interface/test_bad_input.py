@@ -32,14 +32,14 @@ def table(rows, header="u,v,kind"):
 
 @pytest.mark.parametrize("content, words", [
     (b"", "the file is empty"),
-    (table([*ROWS, "1,2"]), "line 42: 2 fields"),
-    (table([*ROWS, "1,red,a"]), "'red' is text, expected a number"),
-    (table([*ROWS, "NaN,1,a"]), "'NaN' is no value; fill it in"),
-    (table([*ROWS, "1,-inf,a"]), "'-inf' is no value"),
+    (table([*ROWS, "1,2"]), "line 42 has 2 fields where the first has 3"),
+    (table([*ROWS, "1,red,a"]), "1 of 41 cells is text, 'red' in line 42; expected numbers"),
+    (table([*ROWS, "NaN,1,a"]), "missing, 'NaN' in line 42; fill them in, or pass --missing"),
+    (table([*ROWS, "1,-inf,a"]), "is no finite number, '-inf' in line 42"),
     (table([row[:-1] + "a" for row in ROWS]), "only the class 'a', expected two or more"),
     (table([*ROWS, "1,2,d"]), "too few rows to split 7:1:2, 1 of 3, of class 'd'"),
     (table(ROWS[:9]), "9 row(s) of data, a 7:1:2 split needs at least 10"),
-    (b"\xff\xfe\x00", "expected comma-separated UTF-8"),
+    (b"\xff\xfe\x00", "line 1 is no UTF-16 text; pass"),
     (None, "No such file"),
 ])
 @pytest.mark.parametrize("command, out", [("run", "out"), ("teach", "out.npz")])
@@ -60,7 +60,7 @@ def test_a_folder_for_a_file_and_an_altered_download_are_refused(folder, monkeyp
 
 
 @pytest.mark.parametrize("options, words", [
-    (["--dataset", "mnist"], "no data set 'mnist'; choose digits, pendigits"),
+    (["--dataset", "mnist"], "no data set and no file 'mnist'; choose digits, pendigits"),
     (["--dataset", "digits", "--label", "0"], "leave label out"),
     (["--ranks", "0"], "ranks is (0,), expected positive integers"),
     (["--ranks", "-5"], "ranks is (-5,), expected positive integers"),
@@ -96,6 +96,11 @@ def test_a_bad_option_is_refused(folder, options, words):
     ("teacher_lr = true", "teacher_lr is True, expected a number"),
     ('teacher_dropout = "no"', "teacher_dropout is 'no', expected true or false"),
     ("dataset = 3", "dataset is 3, expected text"),
+    ('drop = ["a"]', "drop is ['a'], expected text"),
+    ('header = "yes"', "header is 'yes', expected true or false"),
+    ('missing = "zero"', "missing is 'zero', expected one of refuse, mean, drop"),
+    ('sep = ";"', "sep: ';' given, but digits has a known form; leave sep out"),
+    ("header = true", "header: True given, but digits has a known form"),
     ("ranks = []", "ranks is (), expected positive integers"),
     ("ranks = [5, 2.5]", "ranks is (5, 2.5), expected positive integers"),
     ('protocol = "long"', "protocol is 'long', expected one of paper, "),

@@ -1,5 +1,6 @@
 """kegnet convert: from any program's file to any other's, with the units and the names."""
 
+import json
 import shutil
 import sys
 
@@ -10,7 +11,9 @@ from shell import accepted, contents, refused
 from teacher_files import evil_pickle, save_pt, write_pt
 
 from kegnet_np.io import checkpoint, convert
+from kegnet_np.io.classifier import Classifier
 from kegnet_np.models import MLP
+from kegnet_np.tables.schema import Column, Schema
 
 
 @pytest.fixture(autouse=True)
@@ -83,13 +86,69 @@ def test_students_know_their_teachers_units_and_one_of_them_is_chosen(finished, 
     assert "--member is 3, expected 0 to 2 of" in words
 
 
-def test_students_of_a_run_take_their_units_from_its_teacher(finished, folder):
-    student = finished.stages["kegnet"]
-    assert "see --like" in accepted("convert", student, "a.h")
-    out = accepted("convert", student, "b.h", "--like", finished.stages["teacher"])
-    assert "see --like" not in out
-    mean = checkpoint.load_teacher(finished.stages["teacher"])[1]["data"]["mean"]
-    assert f"{np.float32(mean[0])!s}F" in (folder / "b.h").read_text(encoding="utf-8")
+def test_students_of_a_run_know_their_units_and_older_ones_take_them_from_its_teacher(
+        finished, folder):
+    student, teacher = finished.stages["kegnet"], finished.stages["teacher"]
+    assert "see --like" not in accepted("convert", student, "a.h")
+    checkpoint.save_network("old.npz", checkpoint.load_network(student)[0])
+    assert "see --like" in accepted("convert", "old.npz", "b.h")
+    assert "see --like" not in accepted("convert", "old.npz", "c.h", "--like", teacher)
+    mean = checkpoint.load_teacher(teacher)[1]["data"]["mean"]
+    found = [f"{np.float32(mean[0])!s}F" in (folder / f"{name}.h").read_text(encoding="utf-8")
+             for name in "abc"]
+    assert found == [True, False, True]
+
+
+def with_categories():
+    """A classifier of a table with a category, and the raw rows of that as (table, numbers)."""
+    columns = (Column("width"), Column("colour", "category", ("*/ blue", "red'")),
+               Column("ill", "flag"))
+    schema = Schema(columns, ("ant", "bee", "cat"), "kind", mean=np.array([7.0, 0.5, 0.5, 0.2]),
+                    scale=np.array([2.0, 0.5, 0.5, 0.4]))
+    c = classifier(MLP(4, 3, (6,)))
+    table = {"ill": ["1", "0", "0"], "colour": ["red'", "*/ blue", "red'"],
+             "width": [4, 5.5, 9.0]}
+    x = np.array([[4, 0, 1, 1], [5.5, 1, 0, 0], [9.0, 0, 1, 0]])
+    return Classifier(c.network, schema), table, x
+
+
+@pytest.mark.parametrize("ending", convert.WRITERS)
+def test_a_schema_with_categories_travels_as_far_as_a_format_can_hold_it(folder, ending):
+    if ending == ".onnx":
+        onnx = pytest.importorskip("onnx")
+    c, table, x = with_categories()
+    convert.write("students.npz", c)
+    out = accepted("convert", "students.npz", f"out{ending}")
+    whole = ending in (".npz", ".safetensors")
+    told = "it takes 4 numbers, a category as a 0 or 1 for each of its values"
+    assert (told in out) == (not whole)
+    expected = c.predict_proba(x)
+    np.testing.assert_allclose(c.probabilities(table), expected, atol=1e-6)
+    names = ("width", "colour=*/ blue", "colour=red'", "ill")
+    assert c.feature_names == names
+    if whole:
+        back = convert.read(f"out{ending}")
+        assert back.schema.to_json() == c.schema.to_json()
+        np.testing.assert_array_equal(back.probabilities(table), c.probabilities(table))
+    elif ending == ".onnx":
+        known = {p.key: p.value for p in onnx.load("out.onnx").metadata_props}
+        assert tuple(json.loads(known["feature_names"])) == names
+    elif ending == ".h":
+        assert '"colour\\075\\052\\057 blue"' in (folder / "out.h").read_text(encoding="utf-8")
+    else:
+        made = {}
+        exec((folder / "out.py").read_text(encoding="utf-8"), made)
+        assert made["FEATURE_NAMES"] == names
+        np.testing.assert_allclose([made["predict_proba"](r) for r in x], expected, atol=1e-12)
+
+
+def test_a_students_file_of_another_program_answers_raw_rows(folder):
+    c, table, _ = with_categories()
+    convert.write("students.safetensors", c)
+    (folder / "new.csv").write_text("ill,width,colour\n1,4,*/ blue\n0,9,*/ blue\n")
+    expected = c.predict({"ill": ["1", "0"], "colour": ["*/ blue"] * 2, "width": [4, 9]})
+    out = accepted("predict", "--model", "students.safetensors", "--input", "new.csv")
+    assert out.split() == ["class", *expected]
 
 
 @pytest.mark.parametrize("words, said", [

@@ -14,7 +14,10 @@ from kegnet_np.interface import cli
 
 # The options that release 0.1 had.
 EVERY = "--config --seed --protocol --quick"
-ROWS = "--dataset --label --split-seed"
+ROWS = """
+    --dataset --label --split-seed --drop --missing --sep --decimal --thousands --encoding --header
+    --no-header
+"""
 DATA = f"{ROWS} --own-statistics --no-own-statistics"
 TEACH = """
     --hidden --depth --dropout --teacher-batch --teacher-epochs --teacher-lr --teacher-min-epochs
@@ -41,7 +44,9 @@ OPTIONS = {
     "compress": f"--config {COMPRESS} --teacher --generator-file --out",
     "distill": f"{EVERY} {DATA} {DISTILL} --teacher --student --sampler --generator-file "
                "--metadata --out",
-    "evaluate": f"--config {DATA} --model --teacher",
+    "evaluate": f"--config {DATA} --model --teacher --by-position",
+    "predict": "--config --model --input --out --proba --missing --by-position --sep --decimal "
+               "--thousands --encoding --header --no-header",
     "table": f"{GRID} --ranks --init --sampler",
     "frontier": f"{GRID} --compressions --samplers",
     "metadata": f"--config {ROWS} --out",
@@ -92,5 +97,6 @@ def test_help_starts_at_once_because_heavy_imports_wait():
     assert done.returncode == 0 and time.monotonic() - start < 2  # measured: 0.15 s
     loaded = done.stdout.splitlines()[-1]
     assert "'kegnet_np.interface.cli'" in loaded
-    for module in ("tensorly", "matplotlib", "pooch", "tqdm", "scipy", "joblib", "sklearn", "onnx"):
+    for module in ("tensorly", "matplotlib", "pooch", "tqdm", "scipy", "joblib", "pandas",
+                   "sklearn", "onnx"):
         assert f"'{module}'" not in loaded, module

@@ -43,7 +43,7 @@ def test_it_writes_the_table_a_figure_and_every_game(played):
     assert (folder / "out/kdgan.png").stat().st_size > 10_000
     for method in play.METHODS:
         assert method in out
-    for text in ("T, pretrained", "KDGAN − KL, paired", "updates", "straight_through, 0.1"):
+    for text in ("T, pretrained", "KDGAN − KL, paired", "updates", "straight_through, τ = 0.1"):
         assert text in out
     (row,) = [r for r in kdgan.rows(result, str(folder / "pets.csv")) if r[0] == "KDGAN"]
     assert "±" in row[1] and len(row) == 3
@@ -92,7 +92,7 @@ def test_two_processes_and_a_resume_end_with_the_same_numbers(played, tmp_path):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["--labels", "1000"], "labels is 1000, but pets has 280 training rows"),
+    (["--labels", "1000"], "labels is 1000, but pets has 283 training rows"),
     (["--labels", "2"], "labels is 2, but pets has 3 classes, and a class would have no label"),
     (["--labels", "12,12"], "labels is [12, 12], expected different numbers"),
     (["--labels", "few"], "--labels has 'few', expected numbers such as 50,100, or all"),

@@ -9,6 +9,7 @@ from networks import SETTINGS, classifier, classifiers, layouts, rows
 from kegnet_np import losses
 from kegnet_np.io.classifier import Classifier, from_layers, largest_difference
 from kegnet_np.io.files import FormatError
+from kegnet_np.io.units import of_numbers
 from kegnet_np.models import MLP
 from kegnet_np.network import Network
 
@@ -118,7 +119,9 @@ def test_what_does_not_fit_is_refused_by_name(given, words):
 def test_a_stack_another_network_and_rows_of_another_width_are_refused(rng):
     stack = Network.random(MLP(4, 3), [rng])
     with pytest.raises(FormatError, match="class_names holds '3', expected text"):
-        Classifier(stack.member(0), class_names=("a", "b", 3))
+        of_numbers(4, 3, class_names=("a", "b", 3))
+    with pytest.raises(FormatError, match="has 4 inputs and 3 classes, but describes 5 and 2"):
+        Classifier(stack.member(0), of_numbers(5, 2))
     for network in (stack, Network.random(MLP(4, 1), rng)):
         with pytest.raises(FormatError, match="expected one MLP of two classes or more"):
             Classifier(network)

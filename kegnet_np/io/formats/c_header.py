@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..classifier import FLOAT32, Classifier
+from ..classifier import Classifier
 from ..files import write_text
+from ..units import FLOAT32
 
 ACTIVATE = {  # in float; of each unit y[j]
     "identity": "",
@@ -70,6 +71,15 @@ $names
     return names[k];
 }
 
+/* Of x; a category is a 1 or 0 for each of its values, COLUMN=VALUE. */
+static inline const char *${name}_feature_name(int i)
+{
+    static const char *const names[] = {
+$features_
+    };
+    return names[i];
+}
+
 #endif
 """)
 ACTIVATION = Template("""
@@ -82,7 +92,8 @@ static inline void ${name}_activate(float *y, int outputs)
 
 class Memory(NamedTuple):
     """Bytes of constants (flash), and of the units of two layers (RAM, on the stack); the code,
-    and pointers to the names, are not counted: some 1 KB."""
+    and pointers to the names, are not counted: some 1 KB. Names of features take none unless a
+    program asks for them."""
 
     flash: int
     ram: int
@@ -127,7 +138,7 @@ def to_c(classifier: Classifier, name: str = "student") -> str:
         classes=model.classes, flash=f"{flash:,}", ram=f"{ram:,}", activate=activate,
         constants="\n".join(_constant(f"{name}_{key}", a) for key, a in constants.items()),
         units=", ".join(f"{key}[{size}]" for key, size in units.items()), steps="\n".join(steps),
-        names="\n".join(f'        "{_escaped(text)}",' for text in classifier.class_names))
+        names=_texts(classifier.class_names), features_=_texts(classifier.feature_names))
 
 
 def write(path, classifier: Classifier) -> None:
@@ -157,6 +168,10 @@ def _constant(name: str, a: np.ndarray) -> str:
     texts = [f"{value!s}F" for value in as_float32(a).ravel()]
     lines = [", ".join(texts[i : i + 8]) for i in range(0, len(texts), 8)]
     return f"static const float {name}[] = {{\n    " + ",\n    ".join(lines) + "\n};"
+
+
+def _texts(texts: tuple[str, ...]) -> str:
+    return "\n".join(f'        "{_escaped(text)}",' for text in texts)
 
 
 def _escaped(text: str) -> str:

@@ -13,7 +13,8 @@ OPERATORS = {"elu": "Elu", "relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"
 
 def to_onnx(classifier: Classifier) -> Any:
     """An `onnx.ModelProto`: input ``x`` float32 (N, D) in raw units, output ``probabilities``
-    (N, K), the class names as a JSON list in the metadata ``class_names``.
+    (N, K); the metadata ``class_names`` and ``feature_names`` are JSON lists. A value of a category
+    is a feature COLUMN=VALUE, 1 or 0.
 
     Standardisation is a Sub and a Div, a dense layer a Gemm; one in Tucker form is three. Checked
     by onnx, types and shapes included, before it is returned.
@@ -46,7 +47,8 @@ def to_onnx(classifier: Classifier) -> Any:
         [helper.make_tensor_value_info("probabilities", number, ["N", model.classes])], constants)
     made = helper.make_model(graph, producer_name="kegnet_np", ir_version=IR,
                              opset_imports=[helper.make_opsetid("", OPSET)])
-    helper.set_model_props(made, {"class_names": json.dumps(classifier.class_names)})
+    helper.set_model_props(made, {"class_names": json.dumps(classifier.class_names),
+                                  "feature_names": json.dumps(classifier.feature_names)})
     onnx.checker.check_model(made, full_check=True)
     return made
 

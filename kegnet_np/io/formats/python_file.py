@@ -27,6 +27,7 @@ import math
 from operator import mul
 
 CLASS_NAMES = ($names)
+FEATURE_NAMES = ($features_)  # a category is a 1 or 0 for each of its values, COLUMN=VALUE
 MEAN = ($mean)
 SCALE = ($scale)
 
@@ -78,12 +79,16 @@ def to_python(classifier: Classifier, name: str = "student") -> str:
         about=about, features=model.features, classes=model.classes,
         function=function, layers="\n".join(layers), mean=_listed(classifier.mean),
         scale=_listed(classifier.scale),
-        names="".join(f"{text!a}, " for text in classifier.class_names))
+        names=_texts(classifier.class_names), features_=_texts(classifier.feature_names))
 
 
 def write(path, classifier: Classifier) -> None:
     """Write the file, which calls itself by its own name."""
     write_text(path, to_python(classifier, Path(path).stem))
+
+
+def _texts(texts: tuple[str, ...]) -> str:
+    return "".join(f"{text!a}, " for text in texts)
 
 
 def _listed(a: np.ndarray) -> str:

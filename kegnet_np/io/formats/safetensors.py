@@ -16,6 +16,7 @@ import numpy as np
 
 from ...models import MLP
 from ...network import Network
+from ...tables.schema import Schema
 from ..checkpoint import describe, rebuild
 from ..classifier import Classifier
 from ..files import FormatError, write_atomically
@@ -23,7 +24,7 @@ from .linear import layers_of
 
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}  # those that are read
 HEADER = 2**20  # bytes of JSON, at the most
-KEY = "kegnet_np"  # in the metadata: model, mean, scale and class names as JSON
+KEY = "kegnet_np"  # in the metadata: model and schema as JSON
 
 
 def write(path, classifier: Classifier) -> None:
@@ -33,8 +34,7 @@ def write(path, classifier: Classifier) -> None:
     So ``load_state_dict(load_file(path))`` fills Linear, ELU, Linear, ..., Linear. What those
     weights do not say is in the header's metadata, as text.
     """
-    known = {"mean": classifier.mean.tolist(), "scale": classifier.scale.tolist(),
-             "class_names": classifier.class_names}
+    known = classifier.schema.to_json() if classifier.schema else {}
     text = json.dumps({"model": describe(classifier.network.model), "data": known})
     views = zip(names_of(classifier.network.model), classifier.network.p.values(), strict=True)
     arrays = {name: a[0] if name.endswith("bias") else a.T for name, a in views}
@@ -83,7 +83,7 @@ def read(path) -> dict[str, Any] | Classifier:
     laid = {entry: arrays[name][None] if name.endswith("bias") else arrays[name].T
             for entry, name in zip(model.layout.entries, names, strict=True)}
     network = Network(model, model.layout.pack(laid))
-    return Classifier(network, data["mean"], data["scale"], tuple(data["class_names"]))
+    return Classifier(network, Schema.from_json(data))
 
 
 def from_bytes(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
