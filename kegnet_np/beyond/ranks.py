@@ -8,7 +8,6 @@ tells: a few hundred steps order candidates much as ten thousand do.
 """
 
 import time
-from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -19,13 +18,12 @@ from ..models import MLP
 from ..network import Network
 from ..sampling import Sampler
 from .start import fit_layers
-from .trials import EPOCHS, Candidate, Round, Trial, halving
+from .trials import COMPRESSIONS, EPOCHS, Candidate, Round, Trial, halving, that_agrees
 
 FIRSTS, HIGHEST = 5, 1.5  # starts of a taper: so many from the uniform rank up to 1.5 D
 FLOORS = (1.0, 0.85, 0.7, 0.55, 0.4)  # where it ends, as a multiple of the uniform rank
 ROUNDS = ((1.0, 256), (0.25, 1024))  # share of the candidates that is tried, for how many steps
 BATCH, LR = 64, 1e-3  # of a trial
-COMPRESSIONS = (40, 28, 20, 14, 10, 8, 6, 4, 3, 2)  # that `smallest` looks through
 FITTED, HELD_OUT = 4096, 2000  # samples for the closed-form start and for the score
 
 
@@ -134,18 +132,8 @@ def allocate(teacher: Network, budget: int, sampler: Sampler, seed: int = 0) -> 
 
 
 def smallest(teacher: Network, agreement: float, sampler: Sampler, seed: int = 0) -> Allocation:
-    """`allocate` for the smallest budget, by bisection from 40 to 2 times smaller, whose winner
-    agrees with the teacher on such a share of held-out samples; distillation ends above that."""
+    """`allocate` for the smallest budget that `trials.that_agrees` finds."""
     least = n_params(teacher.model, (1,))
     budgets = [int(teacher.size / c) for c in COMPRESSIONS if teacher.size / c >= least]
-    tried: dict[int, Allocation] = {}
-
-    def agrees(budget):
-        tried[budget] = allocate(teacher, budget, sampler, seed)
-        return tried[budget].agreement >= agreement
-
-    at = bisect_left(budgets, True, key=agrees)
-    if at == len(budgets):
-        raise ValueError(f"agreement is {agreement}, but no student of half the teacher's size "
-                         "reaches it in a short trial; ask for less, or pass --compression")
-    return tried[budgets[at]]
+    return that_agrees(
+        budgets, agreement, lambda budget: allocate(teacher, budget, sampler, seed))

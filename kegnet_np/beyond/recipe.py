@@ -37,8 +37,17 @@ class Recipe:
     @property
     def kl(self) -> float:
         """The divergence from the teacher after the last trial of the candidate chosen."""
+        return self._last.kl
+
+    @property
+    def agreement(self) -> float:
+        """The share of held-out samples on which that trial agrees with the teacher."""
+        return self._last.agreement
+
+    @property
+    def _last(self) -> Trial:
         what = self.best.start.model.widths, self.best.lr, self.best.batch
-        return next(t.kl for t in reversed(self.trials) if (t.widths, t.lr, t.batch) == what)
+        return next(t for t in reversed(self.trials) if (t.widths, t.lr, t.batch) == what)
 
     def better_than(self, students: Network) -> bool:
         """Whether one of the students, a stack, ends further from the teacher than that trial: on

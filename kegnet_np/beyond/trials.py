@@ -6,6 +6,7 @@ and Talwalkar, 2016, is the method; that a short distillation orders candidates 
 does is measured in docs/experiments.md).
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import inf, isfinite
@@ -16,6 +17,7 @@ import numpy as np
 from .. import losses, metrics, train
 from ..network import Network
 
+COMPRESSIONS = (40, 28, 20, 14, 10, 8, 6, 4, 3, 2)  # of the budgets for `that_agrees`
 EPOCHS = 8  # of a trial; the learning rate falls along a cosine from one to the next
 
 
@@ -71,6 +73,24 @@ def halving(teacher: Network, candidates: Sequence[Candidate], rounds: Iterable[
         order = sorted(range(len(tried)), key=lambda i: tried[i].kl)
         candidates = [candidates[i] for i in order]
     return list(candidates), trials
+
+
+def that_agrees(budgets: Sequence[int], agreement: float, choose: Callable[[int], Any]
+                ) -> Any:
+    """What ``choose(budget)`` finds for the smallest budget, by bisection, whose winner agrees with
+    the teacher on such a share of held-out samples, after a short trial; distillation ends above
+    that. budgets : parameters, upwards."""
+    tried: dict[int, Any] = {}
+
+    def agrees(budget):
+        tried[budget] = choose(budget)
+        return tried[budget].agreement >= agreement
+
+    at = bisect_left(budgets, True, key=agrees)
+    if at == len(budgets):
+        raise ValueError(f"agreement is {agreement}, but no student of half the teacher's size "
+                         "reaches it in a short trial; ask for less, or pass --compression")
+    return tried[budgets[at]]
 
 
 def _tried(candidates, at: Round, chunks, x_held, p_held) -> list[Trial]:

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from .. import metrics, sampling
 from ..beyond import metadata, ranks, recipe, samplers
 from ..beyond.start import fit_layers
+from ..beyond.trials import COMPRESSIONS, that_agrees
 from ..generator import extract, generated
 from ..models import MLP
 from ..network import Network
@@ -64,11 +65,8 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
         arguments = settings.distill.arguments(learnt, validation, watch)
         if job.samples == REAL and arguments["held_out"] is not None:
             arguments["held_out"] = data.x_val
-        starts, found_recipe = starts_of(job, settings, found), None
-        if settings.distill.recipe == "chosen":
-            held_out = data.x_val if job.samples == REAL else None
-            starts, found_recipe = best_of(
-                M, starts, samples, arguments, held_out, settings.every.seed)
+        held_out = data.x_val if job.samples == REAL else None
+        starts, found_recipe, sizes = fitting(job, settings, found, samples, arguments, held_out)
         if starts[0].theta.ndim == 1:  # students that start as one must see different samples
             arguments["shared"] = False
         learn = partial(distill, M, starts[0], samples, purpose=job.purpose)
@@ -76,7 +74,7 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
             students, done, told = by_recipe(learn, found_recipe, arguments | common, part)
         else:
             students, done, told = *learn(**arguments, **common), {}
-        return [students], told_of(students, M, settings, data) | trained(done) | told
+        return [students], told_of(students, M, settings, data) | trained(done) | told | sizes
 
 
 @contextmanager
@@ -121,6 +119,11 @@ def starts_of(job: Job, settings: Settings, found: Found) -> list[Network]:
     if compressed and job.form == "tucker":
         return [compressed.member(0)]
     budget = compressed.size if compressed else budget_of(settings.compress, M.size)
+    return random_starts(job, M, settings, budget)
+
+
+def random_starts(job: Job, M: Network, settings: Settings, budget: int) -> list[Network]:
+    """Stacks of random networks within a budget, of each form that the students may have."""
     if job.form == "mlp":
         models = plain_models(M.model, budget, settings, job.layers)
     else:  # a shallower Tucker form
@@ -128,6 +131,28 @@ def starts_of(job: Job, settings: Settings, found: Found) -> list[Network]:
         models = [replace(shallow, ranks=(ranks.largest_rank(shallow, budget),))]
     draw = settings.every.seed, f"{job.purpose} init", settings.distill.students
     return [Network.random(model, sampling.seeded(*draw)) for model in models]
+
+
+def fitting(job: Job, settings: Settings, found: Found, samples, arguments: Mapping[str, Any],
+            held_out) -> tuple[list[Network], recipe.Recipe | None, dict[str, Any]]:
+    """Where the students of a job start, and how they learn, as far as trials choose that; for an
+    agreement also what a header keeps of the sizes tried."""
+    M, seed, agreement = found["teach"].member(0), settings.every.seed, settings.compress.agreement
+    if job.form == "mlp" and agreement is not None and "compress" not in found:
+        tried = []
+
+        def choose(budget):
+            starts = random_starts(job, M, settings, budget)
+            tried.append(best_of(M, starts, samples, arguments, held_out, seed))
+            return tried[-1][1]
+
+        best = that_agrees([int(M.size / c) for c in COMPRESSIONS], agreement, choose)
+        sizes = sorted((found.best.start.size, found.agreement) for _, found in tried)
+        return next(starts for starts, found in tried if found is best), best, {"sizes": sizes}
+    starts = starts_of(job, settings, found)
+    if settings.distill.recipe == "given":
+        return starts, None, {}
+    return *best_of(M, starts, samples, arguments, held_out, seed), {}
 
 
 def plain_models(model: MLP, budget: int, settings: Settings, layers: int = 0) -> list[MLP]:
@@ -139,11 +164,9 @@ def plain_models(model: MLP, budget: int, settings: Settings, layers: int = 0) -
 
 def plain(job: Job, M: Network, settings: Settings, found: Found, sampler: Sampler, data) -> Made:
     """The start of plain MLPs, its depth chosen on samples where the recipe is."""
-    starts, header = starts_of(job, settings, found), {"seconds": 0.0, "kept_epoch": [0]}
-    if settings.distill.recipe == "chosen" and len(starts) > 1:
-        arguments = settings.distill.arguments()
-        starts, chosen = best_of(M, starts, sampler, arguments, None, settings.every.seed)
-        header |= of_recipe(chosen)
+    arguments = settings.distill.arguments()
+    starts, chosen, header = fitting(job, settings, found, sampler, arguments, None)
+    header |= {"seconds": 0.0, "kept_epoch": [0]} | (of_recipe(chosen) if chosen else {})
     start = starts[0].member(0)
     return [start], told_of(start, M, settings, data) | header | {"ranks": None}
 

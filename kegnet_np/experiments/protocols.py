@@ -47,7 +47,7 @@ def with_protocol(given: Mapping[str, Any]) -> dict[str, Any]:
     usual: dict[str, Any] = {"protocol": "demo" if dataset == "digits" else "paper"}
     if dataset == "letter":
         usual["ranks"] = (10,)
-    sized = given.keys() & {"compression", "params"} and "ranks" not in given
+    sized = given.keys() & {"compression", "params", "agreement"} and "ranks" not in given
     if given.get("form", "mlp" if sized else "tucker") == "mlp":
         usual |= {"form": "mlp", "protocol": "tuned", "ranks": ()}
     elif given.get("ranks") == () or sized:

@@ -65,6 +65,9 @@ def run(settings: Settings, load: Callable, out, *, figures: bool = True, **opti
         "real", for the scores and for selection "real-validation".
     figures : draw them too.
     """
+    if settings.compress.form == "mlp" and settings.compress.agreement is not None:
+        raise ValueError("agreement is given, but a run compares students of one size on several "
+                         "samples; take kegnet distill, or --ranks auto")
     jobs, data, size = jobs_of(settings), load(settings), settings.compress
     if not size.ranks and size.agreement is None:  # what cannot be had is refused at once
         model = MLP(data.features, data.classes, settings.teach.arguments()["widths"])

@@ -126,7 +126,8 @@ class Compress(Group):
 
     form: str = option(
         "tucker", "form of the students: the teacher's layers in Tucker form, or a plain, smaller "
-        "MLP (default: mlp with --compression or --params and no --ranks, else tucker)",
+        "MLP (default: mlp with --compression, --params or --agreement and no --ranks, else "
+        "tucker)",
         "tucker", "mlp")
     ranks: tuple[int, ...] = option(  # () is auto
         (5,), "Tucker ranks: R in every layer, R1,R2,... first layer to last, or auto: chosen "
@@ -141,8 +142,8 @@ class Compress(Group):
         None, "for --form mlp or --ranks auto: the most parameters a student may have",
         check=(lambda v: is_a(v, int) and v > 0, "expected a positive integer"))
     agreement: float | None = option(
-        None, "with --ranks auto: the smallest student that gives the teacher's answer to this "
-        "share of held-out samples after a short trial",
+        None, "for --form mlp or --ranks auto: the smallest student that gives the teacher's "
+        "answer to this share of held-out samples after a short trial",
         check=(lambda v: is_a(v, int, float) and 0 < v < 1, "expected a number between 0 and 1"))
     init: str = option(
         "weights", "how students start: from Tucker decompositions of the weights, or from layers "
@@ -163,10 +164,9 @@ class Compress(Group):
             raise ValueError(
                 f"{given[0]} is given with {'ranks ' + str(self.ranks) if self.ranks else given[1]}"
                 ", expected ranks auto and one of compression, params, agreement")
-        if self.form == "mlp" and (self.ranks or self.agreement is not None):
-            raise ValueError(
-                f"form is 'mlp', but {'ranks' if self.ranks else 'agreement'} is given, of the "
-                "Tucker form alone; give compression or params instead")
+        if self.form == "mlp" and self.ranks:
+            raise ValueError("form is 'mlp', but ranks is given, of the Tucker form alone; give "
+                             "compression, params or agreement instead")
         if self.form == "tucker" and self.layers is not None:
             raise ValueError(f"layers is {self.layers}, but form is 'tucker', which has its "
                              "teacher's; drop it, or take form mlp")
@@ -238,6 +238,10 @@ class Settings:
     def __post_init__(self):
         if self.compress.ranks:
             check_ranks(self.compress.ranks, self.teach.hidden, self.teach.depth + 1)
+        by_trials = self.compress.form == "tucker" or self.distill.recipe == "chosen"
+        if self.compress.agreement is not None and not by_trials:
+            raise ValueError("agreement is given, but recipe is 'given': a plain MLP of that "
+                             "agreement is found by trials; take recipe chosen")
 
     def flat(self) -> dict[str, Any]:
         """All settings by name, as a run's config.json keeps them."""

@@ -2,14 +2,13 @@
 before the slash has no dashes, ``given`` are settings of these groups but those named after "but".
 What the help says is in the docstrings or, of many commands, in `TEXTS`."""
 
-import csv
-import io
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
+from .. import metrics, sampling
 from ..beyond import metadata as meta
 from ..experiments import folder, pipeline, text
 from ..experiments import run as whole
@@ -19,12 +18,13 @@ from ..experiments.statistics import interval
 from ..io import checkpoint
 from ..io import convert as files
 from ..io.files import write_text
-from ..io.formats.c_header import memory
 from ..network import Network
-from . import inputs
+from . import exchange, inputs
+from .exchange import Given
 
 TEXTS = {
-    "out": "file to write", "teacher": "the teacher's checkpoint",
+    "out": "file to write",
+    "teacher": "the teacher: a checkpoint, or .skops or .safetensors; see kegnet convert",
     "jobs": "processes (default: as many as there are cores)",
     "generator_file": "from kegnet extract, for --sampler kegnet and noised",
     "by_position": "take a table's columns in their order, not by name",
@@ -32,8 +32,7 @@ TEXTS = {
     "datasets": "A,B,... (default: shuttle,pendigits,letter)",
     "teachers": "teachers a set (default: 1; of a study 3)",
     "dask": "ADDRESS: use this Dask scheduler, such as tcp://10.0.0.1:8786"}
-Given = dict[str, Any]  # the settings that a person gave, by name
-OF_LABELS = ("dataset", "label", "split_seed", "own_statistics", "drop", "missing")
+NOISE = 10_000  # rows on which students are compared with their teacher
 EVERYTHING = (s.Every, s.Data, s.Teach, s.Extract, s.Compress, s.Distill)
 
 
@@ -98,23 +97,44 @@ def compress(given: Annotated[Given, s.Every, s.Compress], teacher: Path, out: P
 
 
 def distill(given: Annotated[Given, s.Every, s.Data, s.Compress, s.Distill, "but", "sampler"],
-            teacher: Path, sampler: str, out: Path, student: Path | None = None,
+            teacher: Path, out: Path, sampler: str = "normal", student: Path | None = None,
             generator_file: Path | None = None) -> None:
     """train students on the teacher's answers to samples
 
+    out : file to write: .npz, a checkpoint of all students; or of one .onnx, .h (C99), .py, .safetensors
     student : where students start, from kegnet compress (default: compressed here, see --ranks)
-    sampler : NAME or NAME+NAME..., what the student sees: uniform, normal, wide, narrow, kegnet, noised, energy, or a mixture; or real, the ceiling, which takes the inputs of --dataset
+    sampler : NAME or NAME+NAME..., what the student sees (default: normal): uniform, normal, wide, narrow, kegnet, noised, energy, or a mixture; or real, the ceiling, which takes the inputs of --dataset
     example: kegnet distill --teacher teacher.npz --student tucker.npz --sampler kegnet --generator-file generators.npz --out students.npz
     """  # noqa: E501
-    own = {} if student else {"sampler": sampler if sampler != REAL else "normal"}
-    (students,), header, _, settings = _work(
+    own: Given = {} if student else {"sampler": sampler if sampler != REAL else "normal"}
+    inputs.new_file(out)
+    if one := files.check_target(out) != ".npz":
+        own["students"] = 1
+        if given.get("students", 1) != 1:
+            raise ValueError(f"--students is {given['students']}, but {out} holds one network; "
+                             "write .npz, and kegnet convert a --member of it")
+    (students,), header, M, settings = _work(
         "distill", given | own, teacher, out, generator_file, sampler, student)
-    checkpoint.save_network(out, students, stage=sampler, data=header["data"])
+    if one:
+        made = files.Classifier(students.member(0), files.schema_of(header))
+        files.write(out, made)
+        exchange.tell_units(made, out)
+    else:
+        checkpoint.save_network(out, students, stage=sampler, data=header["data"])
+    for n_params, share in header.get("sizes", ()):
+        print(f"{n_params:,} parameters, {M.size / n_params:.1f}x smaller: agrees with the teacher "
+              f"on {100 * share:.1f}% of samples after a short trial")
     kept, selection, score = header["kept_epoch"], settings.distill.selection, ""
     if selection != "last":
         best = [row for row in header["history"] if row["epoch"] == kept[row["member"]]]
         score = f", score {sum(row['score'] for row in best) / len(best):.4f} ({selection})"
-    print(f"{out}: {len(students.theta)} students{score}")
+    S = len(students.theta)
+    print(f"{out}: {S} student{'s' * (S > 1)}{score}")
+    noise = sampling.normal(M.model.features)(
+        sampling.seeded(settings.every.seed, "agreement")[0], NOISE)
+    share = 100 * metrics.agreement(students.predict(noise), M.predict(noise))
+    print(f"{students.size:,} parameters instead of {M.size:,}; agrees with the teacher on "
+          f"{share.mean():.2f}% of {NOISE:,} rows of normal noise")
 
 
 def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Path | None = None,
@@ -123,7 +143,7 @@ def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Pat
     """`pipeline.work` on what files hold: networks, and a header with the teacher's data; also the
     teacher and settings."""
     inputs.new_file(out)
-    M, known = checkpoint.load_teacher(teacher)
+    M, known = inputs.teacher(teacher)
     shape = None if student or does == "extract" else M.model
     settings, data, own = inputs.settings(given, known, shape), None, None
     if does != "extract" and (file := settings.compress.metadata):
@@ -149,7 +169,7 @@ def evaluate(given: Annotated[Given, s.Data], model: Path, teacher: Path,
     model : what to evaluate
     example: kegnet evaluate --model students.npz --teacher teacher.npz
     """
-    M, header = checkpoint.load_teacher(teacher)
+    M, header = inputs.teacher(teacher)
     network, _ = checkpoint.load_network(model)
     inputs.same_job("--model", network, M)
     settings = inputs.settings(given, header)
@@ -160,37 +180,6 @@ def evaluate(given: Annotated[Given, s.Data], model: Path, teacher: Path,
     for key in whole.SCORES:
         entry = text.cell(interval([scores[key]]), 2, spread="sd")
         print(f"{key:10} {entry} %  ({len(network.theta)} networks, {rows})")
-
-
-def predict(given: Annotated[Given, s.Data, "but", *OF_LABELS], model: Path, input: Path,
-            out: Path | None = None, proba: bool = False, missing: str | None = None,
-            by_position: bool = False) -> None:
-    """class names for the rows of a table without labels, in raw units
-
-    model : a teacher's or students' checkpoint, of which the first network answers; or .safetensors, .skops
-    input : the table
-    out : file to write (default: the screen)
-    proba : also the probability of each class
-    missing : refuse, or mean: the training rows' mean stands for missing numbers (default: as taught)
-    example: kegnet predict --model students.npz --input new.csv --out answers.csv
-    """  # noqa: E501
-    if out:
-        inputs.new_file(out)
-    how = s.make(given).data.reading()
-    classifier = files.read(model)
-    p = classifier.probabilities(input, missing=missing, by_position=by_position, **how)
-    names, k = classifier.class_names, p.argmax(1)
-    lines = io.StringIO()
-    table = csv.writer(lines, lineterminator="\n")
-    table.writerow(["class", *names] if proba else ["class"])
-    table.writerows([names[i], *(f"{v:.6g}" for v in row if proba)]
-                    for i, row in zip(k, p, strict=True))
-    if out is None:
-        print(lines.getvalue(), end="")
-        return
-    write_text(out, lines.getvalue())
-    counts = ", ".join(f"{names[i]} {n:,}" for i, n in enumerate(np.bincount(k)) if n)
-    print(f"{out}: {len(k):,} answers: {counts}")
 
 
 def metadata(given: Annotated[Given, s.Data, "but", "own_statistics"], out: Path) -> None:
@@ -204,34 +193,6 @@ def metadata(given: Annotated[Given, s.Data, "but", "own_statistics"], out: Path
     print(f"{out}: of {len(data.x_train):,} training rows of {data.name}. It reveals:")
     for name, revealed in meta.REVEALS.items():
         print(f"  {name}: {revealed}")
-
-
-def convert(source: Path, target: Path, /, activation: str | None = None,
-            like: Path | None = None, member: int = 0) -> None:
-    """a network from one program's file to another's; the files' endings decide
-
-    source : .npz (a checkpoint, or arrays W0, b0, W1, ...), .safetensors, .pt (PyTorch's state dict) or .skops (scikit-learn)
-    target : .npz, .safetensors, .onnx, .h (C99) or .py (Python without packages)
-    activation : what follows the hidden layers, if the source does not say: identity, elu, relu, tanh or logistic
-    like : an .npz whose units and names to take: a checkpoint with its schema, or arrays mean, scale, class_names
-    member : which network of a checkpoint of several (default: 0)
-    example: kegnet convert students.npz student.h --like teacher.npz
-    """  # noqa: E501
-    found = files.read_all(source, activation=activation, **(files.units(like) if like else {}))
-    if not 0 <= member < len(found):
-        raise ValueError(f"--member is {member}, expected 0 to {len(found) - 1} of {source}")
-    chosen = found[member]
-    files.write(target, chosen)
-    which = f", network {member} of {len(found)}" if len(found) > 1 else ""
-    print(f"{target}: {chosen.form}, {chosen.network.size:,} parameters{which}")
-    if target.suffix.lower() == ".h":
-        flash, ram = memory(chosen)
-        print(f"{flash:,} bytes of flash for its numbers and names, {ram:,} bytes of stack for its "
-              "units, and some 1 KB of code")
-    if chosen.schema is None:
-        print("it takes standardised inputs: no mean and scale are known; see --like")
-    elif len(chosen.schema.columns) < len(chosen.mean) and target.suffix not in files.READERS:
-        print(f"it takes {len(chosen.mean)} numbers, a category as a 0 or 1 for each of its values")
 
 
 def info(file: Path, /) -> None:

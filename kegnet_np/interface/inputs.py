@@ -10,11 +10,26 @@ import data_loaders
 
 from ..experiments.jobs import Found, Job
 from ..experiments.settings import Settings, make
-from ..io import checkpoint
-from ..io.files import check_place
+from ..io import checkpoint, convert
+from ..io.files import FormatError, check_place
 from ..models import MLP
 from ..network import Network
 from ..tables.schema import Schema
+
+ELSEWHERE = "elsewhere"  # the data set of a teacher that does not say what it was taught
+
+
+def teacher(path: Path) -> tuple[Network, dict]:
+    """A plain classifier and its header, of a checkpoint or a file of another program."""
+    if path.suffix.lower() == ".npz" or path.suffix.lower() not in convert.READERS:
+        return checkpoint.load_teacher(path)
+    try:
+        found = convert.read(path)
+    except FormatError as error:
+        raise ValueError(f"--teacher {error}; or make a checkpoint of it with kegnet convert, "
+                         "whose --activation and --like say what the file does not") from error
+    schema = found.schema.to_json() if found.schema else {}
+    return found.network, {"data": {"source": {}, **schema}}
 
 
 def load(settings: Settings) -> data_loaders.Dataset:
@@ -91,7 +106,7 @@ def settings(given: dict[str, Any], header: dict, shape: MLP | None = None) -> S
     """The settings given, on those of the teacher's data unless another is named; for a shape."""
     source = header["data"]["source"]
     if _is_own(given, source):
-        given = (source or {"protocol": "paper"}) | given  # a teacher from elsewhere has none
+        given = (source or {"dataset": ELSEWHERE}) | given
     if shape:
         given = given | {"hidden": max(shape.widths, default=1), "depth": len(shape.widths)}
     return make(given)

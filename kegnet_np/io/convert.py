@@ -10,7 +10,7 @@ from ..tables.schema import Schema
 from . import checkpoint
 from .archive import opened
 from .classifier import Classifier, from_layers
-from .files import FormatError, check_new
+from .files import FormatError, check_new, optional
 from .formats import c_header, onnx_model, plain_npz, python_file, safetensors, skops, state_dict
 from .units import of_numbers
 
@@ -21,9 +21,17 @@ def write(path, classifier: Classifier) -> None:
 
     .npz (a checkpoint, as every command writes and reads), .safetensors, .onnx, .h (C99), .py.
     """
-    writer = _of_ending(path, WRITERS, "written")
+    ending = check_target(path)
     check_new(path)
-    writer(path, classifier)
+    WRITERS[ending](path, classifier)
+
+
+def check_target(path) -> str:
+    """The ending of a file that `write` can make here; FormatError if it cannot."""
+    _of_ending(path, WRITERS, "written")
+    if (ending := Path(path).suffix.lower()) == ".onnx":
+        optional("onnx", "writing ONNX")
+    return ending
 
 
 def read(path, *, member: int = 0, **known) -> Classifier:

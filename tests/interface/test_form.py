@@ -70,7 +70,8 @@ def test_a_start_is_a_plain_mlp_or_a_tucker_form_alike(finished, tmp_path):
 
 @pytest.mark.parametrize("options, words", [
     (["--form", "mlp", "--ranks", 2], "form is 'mlp', but ranks is given"),
-    (["--form", "mlp", "--agreement", 0.9], "form is 'mlp', but agreement is given"),
+    (["--agreement", 0.9, "--protocol", "paper"], "agreement is given, but recipe is 'given'"),
+    (["--agreement", 0.9, "--params", 90], "params is given with agreement"),
     (["--ranks", 2, "--layers", 3], "layers is 3, but form is 'tucker'"),
     (["--params", 3], "budget is 3 parameters, expected at least"),
     (["--params", 100, "--layers", 0], "layers is 0, expected a positive integer"),
