@@ -13,7 +13,7 @@ VERSION = re.search(  # read, not imported: the dependencies are not installed y
 CLUSTER = ["dask[distributed]>=2025.1"]
 NOTEBOOKS = ["jupytext>=1.17", "nbclient>=0.10", "nbconvert>=7.16", "ipykernel>=6.29",
              "latex2mathml>=3.78"]
-FORMATS = ["onnx>=1.17", "scikit-learn>=1.5"]  # of students; the other formats need no package
+FORMATS = ["onnx>=1.17", "scikit-learn>=1.6"]  # of students; the other formats need no package
 ORACLES = ["hypothesis>=6.100", "onnxruntime>=1.20", "safetensors>=0.5", "skops>=0.11"]
 
 setup(

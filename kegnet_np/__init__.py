@@ -11,7 +11,14 @@ The files of this folder are the paper, to be read in this order:
 
 and the folders hold what is not in it: beyond (ranks, starts, samplers, metadata), probes (what
 samples look like), tables (your own, as numbers), io (checkpoints), experiments (questions put to
-the method), interface (the command line).
+the method), interface (the command line; `DataFreeDistiller`, a scikit-learn estimator).
 """
 
 __version__ = "0.2.0"
+
+
+def __getattr__(name: str):  # imports scikit-learn when it is asked for
+    if name != "DataFreeDistiller":
+        raise AttributeError(f"module 'kegnet_np' has no attribute {name!r}")
+    from importlib import import_module
+    return import_module("kegnet_np.interface.estimator").DataFreeDistiller

@@ -89,11 +89,11 @@ class Progress:
     """A hook for `train.fit`: a bar, quiet when stderr is no terminal; and a checkpoint.
 
     name : of the stage. path : of a checkpoint that is written now and then, and gone on from if it
-    is there; or None.
+    is there; or None. quiet : no bar.
     """
 
-    def __init__(self, name: str, path: Path | None = None):
-        self.name, self.path, self.bar = name, path, None
+    def __init__(self, name: str, path: Path | None = None, quiet: bool = False):
+        self.name, self.path, self.quiet, self.bar = name, path, quiet, None
 
     def __call__(self, training: Training) -> None:
         if self.bar is None:
@@ -102,8 +102,9 @@ class Progress:
             from tqdm import tqdm
 
             among_others = current_process().name != "MainProcess"  # bars would mix
+            hidden = self.quiet or among_others
             self.bar = tqdm(total=training.schedule.epochs, initial=training.epoch, unit="epoch",
-                            desc=self.name, disable=among_others or None)
+                            desc=self.name, disable=hidden or None)
             self.saved = time.monotonic()
             return
         self.bar.update()

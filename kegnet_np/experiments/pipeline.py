@@ -1,7 +1,7 @@
 """A job done: the four verbs with a job's settings, and scores on the test rows."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -156,10 +156,17 @@ def fitting(job: Job, settings: Settings, found: Found, samples, arguments: Mapp
 
 
 def plain_models(model: MLP, budget: int, settings: Settings, layers: int = 0) -> list[MLP]:
-    """The plain MLPs that students may be: of the depth given, or one of each that trials try."""
+    """The plain MLPs that students may be: of the depth given, or one of each that trials try, the
+    teacher's among them, as far as the budget has room for a layer."""
     given, tuned = layers or settings.compress.layers, settings.distill.recipe == "chosen"
-    depths = (given,) if given else recipe.DEPTHS if tuned else (3,)
-    return [ranks.smaller_mlp(model, budget, depth) for depth in depths]
+    own = min(max(1, len(model.widths)), max(recipe.DEPTHS))
+    depths = [given] if given else sorted({own, *recipe.DEPTHS}) if tuned else [3]
+    least, *deeper = depths
+    made = [ranks.smaller_mlp(model, budget, least)]
+    for depth in deeper:
+        with suppress(ValueError):
+            made.append(ranks.smaller_mlp(model, budget, depth))
+    return made
 
 
 def plain(job: Job, M: Network, settings: Settings, found: Found, sampler: Sampler, data) -> Made:
@@ -189,7 +196,8 @@ def by_recipe(learn: Callable, found: recipe.Recipe, arguments: dict[str, Any], 
     for halved in range(AGAIN + 1):
         lr = found.best.lr / 2**halved
         if halved:
-            hook = Progress(hook.name, part and part.with_stem(f"{halved}-{part.stem}"))
+            place = part and part.with_stem(f"{halved}-{part.stem}")
+            hook = Progress(hook.name, place, hook.quiet)
         own = replace(schedule, lr=lr, batch=found.best.batch)
         students, done = learn(schedule=own, hook=hook, **arguments)
         if not found.better_than(students):

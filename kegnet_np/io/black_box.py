@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..models import MLP
 from .files import FormatError
 
-REFUSED = ("p", "theta", "state", "size", "stack", "member", "apply", "layout", "widths", "ranks")
+REFUSED = ("p", "theta", "state", "apply", "layout")
+COUNTED_AS = (100,) * 11  # widths: the paper's teacher
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,6 +19,7 @@ class BlackBox:
     Its logits are the logarithms of its probabilities, so that their softmax is what it said; a
     probability of 0 is taken for the least normal float32, 1.2e-38. It has no parameters and no
     gradient, so that what needs them (generators, energy, Tucker forms) refuses it and says why.
+    Where a student is to be so many times smaller, it counts as a network of the paper's size.
 
     Parameters
     ----------
@@ -33,8 +36,17 @@ class BlackBox:
     scale: np.ndarray | float = 1.0
 
     @property
-    def model(self) -> "BlackBox":
-        """Itself: D and K are all that there is to know."""
+    def model(self) -> MLP:
+        """The network that it is counted as."""
+        return MLP(self.features, self.classes, COUNTED_AS, dropout=0.0)
+
+    @property
+    def size(self) -> int:
+        """The number of that network's parameters."""
+        return self.model.layout.size
+
+    def member(self, s: int) -> "BlackBox":
+        """Itself, one for all."""
         return self
 
     def predict(self, z: np.ndarray) -> np.ndarray:

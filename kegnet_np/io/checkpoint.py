@@ -22,7 +22,7 @@ from .files import FormatError, write_atomically
 
 VERSIONS = (1, 2)  # read; the last one is written
 LEAST = 2**24  # a file may inflate to so many bytes, however small it is
-HEADER, DEEPEST = 3 * 2**20, 1000  # characters of JSON, but of a training's history; hidden layers
+HEADER, DEEPEST = 2**21, 1000  # characters of JSON, but of a training's history; hidden layers
 
 
 class CheckpointError(FormatError):

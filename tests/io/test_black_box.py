@@ -7,7 +7,7 @@ import pytest
 from networks import classifier
 
 from kegnet_np import generator, losses, sampling, student, tucker
-from kegnet_np.beyond import recipe, samplers
+from kegnet_np.beyond import ranks, recipe, samplers
 from kegnet_np.io.black_box import BlackBox
 from kegnet_np.io.files import FormatError
 from kegnet_np.models import MLP
@@ -56,7 +56,7 @@ def test_a_recipe_is_chosen_for_it(box):
     lambda M: generator.extract(M, generators=1),
     lambda M: tucker.compress(M, 2),
     lambda M: samplers.make("normal+energy", M),
-    lambda M: M.stack(),
+    lambda M: ranks.allocate(M, 5000, sampling.normal(4)),
     lambda M: M.theta,
 ])
 def test_what_needs_its_gradient_or_weights_is_refused_with_the_reason(box, use):
@@ -82,4 +82,8 @@ def test_answers_that_are_no_probabilities_are_refused(answer, words):
 
 def test_it_is_copied_as_other_objects_are_and_has_no_other_attribute(box):
     assert copy.copy(box[0]).features == 4
-    assert not hasattr(box[0], "depth")
+    assert not hasattr(box[0], "depth") and box[0].member(3) is box[0]
+
+
+def test_it_counts_as_the_papers_teacher_where_its_size_is_asked(box):
+    assert box[0].size == (4 * 100 + 100) + 10 * (100 * 100 + 100) + (100 * 3 + 3)

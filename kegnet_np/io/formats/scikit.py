@@ -8,25 +8,28 @@ import numpy as np
 
 from ..classifier import Classifier, from_layers, largest_difference
 from ..files import FormatError, optional
+from ..units import of_numbers
 
 ACTIVATIONS = ("identity", "logistic", "tanh", "relu")  # those of its MLPClassifier
-
+QUARTILES = 1.349  # what a normal variable has between them, in deviations
 
 ATTRIBUTES = {  # what is read of the fitted objects that are understood
     "MLPClassifier": ("coefs_", "intercepts_", "activation", "out_activation_", "n_outputs_",
                       "classes_"),
     "StandardScaler": ("with_mean", "mean_", "scale_"),
-    "MinMaxScaler": ("min_", "scale_", "clip"),
+    "MinMaxScaler": ("min_", "scale_", "clip", "data_min_", "data_max_"),
     "MaxAbsScaler": ("scale_", "clip"),
     "RobustScaler": ("center_", "scale_"),
 }
+OPTIONAL = ("clip", "with_mean", "data_min_", "data_max_")
 Step = tuple[str, Mapping[str, Any]]  # a class's name in ATTRIBUTES, and its object's attributes
 
 
 def from_sklearn(model: Any) -> Classifier:
     """A fitted MLPClassifier, or a Pipeline of affine scalers and one.
 
-    StandardScaler, MinMaxScaler, MaxAbsScaler and RobustScaler become mean and scale. A binary
+    StandardScaler, MinMaxScaler, MaxAbsScaler and RobustScaler become mean and scale; what they
+    leave of rows that are not standardised, see `spread_of`, the first layer takes. A binary
     model's one output becomes two; a multilabel model is refused. Refused is also whatever gives
     other probabilities on random rows than the model itself, by more than 1e-6.
     """
@@ -56,7 +59,7 @@ def from_steps(steps: list[Step]) -> Classifier:
                               "MLPClassifier as the last, and before it only "
                               f"{', '.join([*ATTRIBUTES][1:])}")
         if missing := [name for name in ATTRIBUTES[kind]
-                       if name not in attributes and name not in ("clip", "with_mean")]:
+                       if name not in attributes and name not in OPTIONAL]:
             raise FormatError(f"{kind} has no {missing[0]}: it is not fitted; fit it first")
     if not steps:
         raise FormatError("the pipeline has no steps, expected an MLPClassifier as the last")
@@ -64,15 +67,58 @@ def from_steps(steps: list[Step]) -> Classifier:
     if mlp["out_activation_"] == "logistic" and mlp["n_outputs_"] != 1:
         raise FormatError("the model has several labels at once (multilabel), expected one class "
                           "for each row; train one model a label")
-    features = len(mlp["coefs_"][0])
+    features, scalers = len(mlp["coefs_"][0]), steps[:-1]
+    mean, scale = units_of(scalers, features)
+    found = from_layers(mlp["coefs_"], mlp["intercepts_"], mlp["activation"], mean, scale,
+                        mlp["classes_"])
+    center, spread = spread_of(scalers, features)
+    if not center.any() and (spread == 1).all():
+        return found
+    return in_units(found, mean + scale * center, scale * spread)
+
+
+def units_of(scalers: list[Step], features: int) -> tuple[np.ndarray, np.ndarray]:
+    """What scalers, one after the other, subtract, and what they then divide by; (D,) both."""
     mean, scale = np.zeros(features), np.ones(features)
     with np.errstate(all="ignore"):  # what is not finite is refused by name
-        for kind, attributes in steps[:-1]:
+        for kind, attributes in scalers:
             m, s = _affine(kind, attributes, features)
             # ((x − mean) / scale − m) / s = (x − (mean + scale m)) / (scale s)
             mean, scale = mean + scale * m, scale * s
-    return from_layers(mlp["coefs_"], mlp["intercepts_"], mlp["activation"], mean, scale,
-                       mlp["classes_"])
+    return mean, scale
+
+
+def spread_of(scalers: list[Step], features: int) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and deviation (D,) that rows have after scalers, as far as the last one tells: 0 and
+    1 of a StandardScaler; of a range, those of a uniform variable on it; of quartiles, a normal
+    one's. So noise is where rows are."""
+    center, spread = np.zeros(features), np.ones(features)
+    kind, of = scalers[-1] if scalers else ("", {})
+    if kind == "MinMaxScaler" and {"data_min_", "data_max_"} <= of.keys():
+        low, high = (of[name] * of["scale_"] + of["min_"] for name in ("data_min_", "data_max_"))
+        center, spread = (low + high) / 2, np.where(high > low, (high - low) / 12**0.5, 1)
+    elif kind == "MaxAbsScaler":
+        spread /= 3**0.5
+    elif kind == "RobustScaler" and of["scale_"] is not None:
+        spread /= QUARTILES
+    return center, spread
+
+
+def in_units(found: Classifier, mean, scale) -> Classifier:
+    """The same function of raw rows, whose network takes rows that are standardised by other units;
+    one of dense layers.
+
+    (x − m) / s W + b = (x − mean) / scale (scale / s W) + ((mean − m) / s W + b)
+    """
+    if found.network.model.ranks:
+        raise FormatError("the classifier is in Tucker form, which keeps its own mean and scale")
+    names = found.class_names
+    units = of_numbers(len(found.mean), len(names), mean, scale, names)
+    weights, biases, activations = map(list, zip(*found.layers, strict=True))
+    W = weights[0].astype(np.float64)
+    weights[0] = (units.scale / found.scale)[:, None] * W
+    biases[0] = (units.mean - found.mean) / found.scale @ W + biases[0]
+    return from_layers(weights, biases, activations[0], units.mean, units.scale, names)
 
 
 def _affine(kind: str, of: Mapping[str, Any], features: int) -> tuple[np.ndarray, np.ndarray]:
