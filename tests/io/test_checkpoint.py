@@ -120,7 +120,7 @@ FIRST = {"class": "Classifier", "features": 4, "classes": 3, "hidden": 8, "depth
     ({"model": {**FIRST, "depth": 10**12}}, {}, "more than 1,000 hidden layers"),
     ({"model": {**PLAIN, "widths": [1] * 2000}}, {}, "more than 1,000 hidden layers"),
     ({"model": {**PLAIN, "ranks": [9]}}, {}, "ranks holds 9"),
-    ({"more": "x" * 2**22}, {}, "characters, 3,145,728 at the most"),
+    ({"more": "x" * 2**22}, {}, "characters, 2,097,152 at the most"),
     ({"data": 3}, {}, "its header's data is no table of settings"),
     ({"data": {"source": []}}, {}, "its header's data is no table of settings"),
     ({}, {"header": None}, "(KeyError('header"),

@@ -68,6 +68,24 @@ def test_a_pipeline_alive_or_in_a_file_is_its_probabilities(tmp_path, scalers, y
     same(convert.read(dumped(tmp_path / "a.skops", model)), found)
 
 
+@pytest.mark.parametrize("scaler, exact", [
+    (pre.StandardScaler(), 1e-9), (pre.RobustScaler(), 0.15), (pre.MinMaxScaler(), 0.05),
+    (pre.MinMaxScaler((-1, 3)), 0.05), (pre.MaxAbsScaler(), 0.05)])
+def test_rows_are_standardised_for_the_network_whatever_the_scaler(scaler, exact):
+    rng = np.random.default_rng(0)
+    draw = rng.standard_normal if isinstance(scaler, pre.RobustScaler) else rng.random
+    x = (draw((20_000, 4)) - 0.5 * isinstance(scaler, pre.MaxAbsScaler)) * [1, 5, 2, 0.1]
+    model = make_pipeline(scaler, neural.MLPClassifier((3,), max_iter=1, random_state=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # not converged
+        model.fit(x, (x.sum(1) > 0).astype(int) + (x[:, 0] > 0.2))
+    found = scikit.from_sklearn(model)
+    z = (x - found.mean) / found.scale
+    np.testing.assert_allclose(z.mean(0), 0, atol=exact)
+    np.testing.assert_allclose(z.std(0), 1, atol=exact)
+    assert np.abs(found.predict_proba(x) - model.predict_proba(x)).max() < 1e-12
+
+
 @pytest.mark.parametrize("activation", scikit.ACTIVATIONS)
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 def test_every_activation_and_solver_comes_in(tmp_path, activation, solver):
