@@ -172,10 +172,23 @@ def test_the_commands_are_all_shown_with_an_example():
     assert shown == set(options)
 
 
-def example(path):
-    """The Python example of a document."""
-    (found,) = (block for block in blocks(read(path)) if "import" in block)
+def example(path, holding="kegnet_np"):
+    """The Python example of a document that holds these words."""
+    (found,) = (block for block in blocks(read(path)) if "import" in block and holding in block)
     return found
+
+
+def test_the_readmes_five_lines_make_an_onnx_file_of_a_teacher(tmp_path, monkeypatch):
+    datasets, runtime = pytest.importorskip("sklearn.datasets"), pytest.importorskip("onnxruntime")
+    monkeypatch.chdir(tmp_path)
+    lines = example(README, "MLPClassifier")
+    assert len(lines.strip().splitlines()) == 5
+    names = {}
+    exec(lines, names)
+    x, _ = datasets.load_wine(return_X_y=True)
+    (p,) = runtime.InferenceSession("student.onnx").run(None, {"x": x.astype(np.float32)})
+    assert (p.argmax(1) == names["teacher"].predict(x)).mean() > 0.95
+    assert (tmp_path / "student.onnx").stat().st_size < 4000
 
 
 def test_the_readmes_python_example_runs(monkeypatch):
@@ -190,7 +203,7 @@ def test_the_readmes_python_example_runs(monkeypatch):
         made = shortened(getattr(module, verb), schedule=short, **given)
         monkeypatch.setattr(module, verb, made)
     names = {}
-    exec(example(README), names)
+    exec(example(README, "teacher.teach"), names)
     assert names["logits"].shape == (len(names["data"].x_test), 10)
     assert len(names["S"].theta) == 5
 

@@ -45,7 +45,8 @@ class DataFreeDistiller(ClassifierMixin, BaseEstimator):
         cross-validation, makes a teacher unfitted, unless it is in a FrozenEstimator.
     compression : how many times fewer parameters than the teacher; a teacher that is no network
         counts as 11 layers of 100 units.
-    sampler : what students see, a name of `beyond.samplers.SAMPLERS` or several with "+" between.
+    sampler : what students see, a name of `beyond.samplers.SAMPLERS` or several with "+" between;
+        or a function of one's own, (rng, n) -> standardised rows (n, D), float32.
     hidden_layer_sizes : the students' layers, in place of compression.
     ranks : an integer or several: students in the paper's Tucker form, in place of compression;
         or "auto": in that form, of ranks chosen to suit it. They have the teacher's activation.
@@ -226,8 +227,10 @@ class DataFreeDistiller(ClassifierMixin, BaseEstimator):
         convert.write(path, self.student_)
 
 
-def _sampler(names: str, M: Any, settings: Settings, seed: int) -> sampling.Sampler:
+def _sampler(names: Any, M: Any, settings: Settings, seed: int) -> sampling.Sampler:
     """The sampler of these names; generators that it needs are learnt first."""
+    if callable(names):
+        return names
     learnt = None
     if samplers.needs(names, "generators"):
         G, _, _ = extract(M, **settings.extract.arguments(), seed=seed)

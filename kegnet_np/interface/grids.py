@@ -18,7 +18,7 @@ from .commands import EVERYTHING, Given
 BY_JOBS = ("dataset", *s.READING, "metadata", "compression", "params", "agreement", "ranks")
 BY_FORM = ("form", "layers")
 CHOSEN = (*BY_JOBS, *BY_FORM, "init", "sampler")  # by a frontier
-STUDIES = ("form", "metadata", "official", "quirks", "samples")
+STUDIES = ("foreign", "form", "metadata", "official", "quirks", "samples")
 
 
 def table(given: Annotated[Given, *EVERYTHING, "but", *BY_JOBS, *BY_FORM],
@@ -129,9 +129,9 @@ def _count(text: str) -> int:
 
 def study(question: str, /, teachers: int = 3, jobs: int = 0, dask: str | None = None,
           out: Path | None = None, resume: bool = False) -> None:
-    """a question put to the method: form, metadata, official, quirks or samples
+    """a question put to the method: foreign, form, metadata, official, quirks or samples
 
-    question : what form is worth, what metadata is worth, how it compares with the official program, what its quirks are worth, what samples lack
+    question : how scikit-learn's classifiers do as teachers, what form is worth, what metadata is worth, how it compares with the official program, what its quirks are worth, what samples lack
     out : its folder (default: studies/QUESTION)
     example: kegnet study form --jobs 2 --out studies/form
     """  # noqa: E501
@@ -139,6 +139,11 @@ def study(question: str, /, teachers: int = 3, jobs: int = 0, dask: str | None =
         raise ValueError(f"QUESTION is {question!r}, expected one of {', '.join(STUDIES)}")
     module = import_module(f"kegnet_np.experiments.{question}")
     out = out or Path("studies", question)
+    if question == "foreign":  # one process, and scikit-learn
+        from .estimator import DataFreeDistiller
+
+        _show(module, module.ask(DataFreeDistiller, out, teachers, resume), out)
+        return
     options = inputs.options(jobs, resume, dask)
     _show(module, grid.ask(module, inputs.load, out, teachers, **options), out)
 
