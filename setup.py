@@ -40,7 +40,8 @@ setup(
     ],
     packages=find_packages(include=["kegnet_np", "kegnet_np.*"]),
     py_modules=["data_loaders"],
-    package_data={"kegnet_np": ["py.typed", "digits.npz", "*.md", "experiments/*.json"]},
+    package_data={"kegnet_np": ["py.typed", "digits.npz", "*.md", "experiments/*.json",
+                               "interface/*.html"]},
     python_requires=">=3.11",
     install_requires=[
         "numpy>=2.0",
@@ -48,6 +49,7 @@ setup(
         "autograd>=1.9",
         "tensorly>=0.9",
         "pandas>=2.2",
+        "jinja2>=3.1",
         "matplotlib>=3.9",
         "pooch>=1.8",
         "uncompresspy>=0.4",

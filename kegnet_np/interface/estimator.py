@@ -24,6 +24,7 @@ from ..io.formats import scikit
 from ..models import MLP
 from ..network import Network
 from ..student import distill
+from . import report
 from .teachers import Teacher, known
 
 EPOCHS, SHORTEST = 250, 2048  # of a training, at the most; samples of an epoch, at the least
@@ -101,6 +102,7 @@ class DataFreeDistiller(ClassifierMixin, BaseEstimator):
                 arguments | {"seed": seed, "hook": Progress("students", quiet=not self.verbose)},
                 None)
             x = sampler(sampling.seeded(seed, "agreement")[0], HELD_OUT)
+            self._seen = taught, x
             self.agreements_ = metrics.agreement(students.predict(x), M.predict(x))
         best = int(self.agreements_.argmax())
         self.student_ = Classifier(students.member(best), taught.schema)
@@ -219,6 +221,13 @@ class DataFreeDistiller(ClassifierMixin, BaseEstimator):
         """The student as a Pipeline of a StandardScaler and an MLPClassifier, which has no elu."""
         check_is_fitted(self, "student_")
         return scikit.to_sklearn(self.student_)
+
+    def report(self, path) -> None:
+        """Write a page on the student; path ends in .html, and is not overwritten."""
+        check_is_fitted(self, "student_")
+        name = getattr(self.sampler, "__name__", self.sampler)
+        report.write(path, self.student_, *self._seen, self.agreements_.tolist(), self.loss_curve_,
+                     str(name))
 
     def _write(self, path, ending: str) -> None:
         check_is_fitted(self, "student_")

@@ -1,7 +1,8 @@
 """What may be a teacher for `estimator.DataFreeDistiller`, and what is known of it."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..io.classifier import Classifier
 from ..io.formats import scikit
 from ..io.units import of_numbers
 from ..network import Network
-from ..tables.schema import Schema
+from ..tables.schema import Column, Schema
 
 SCALERS = [kind for kind in scikit.ATTRIBUTES if kind != "MLPClassifier"]
 
@@ -54,9 +55,11 @@ def known(model: Any, mean=None, scale=None) -> Teacher:
     steps = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
     steps = [step for step in steps if step not in (None, "passthrough")]
     kinds = [scikit.kind_of(step) for step in steps]
+    names = [str(name) for name in getattr(model, "feature_names_in_", ())]
     scalers = next((i for i, kind in enumerate(kinds) if kind not in SCALERS), len(kinds))
     if kinds[scalers:] == ["MLPClassifier"]:
-        return _network(scikit.from_sklearn(model), classes, scalers > 0, mean, scale)
+        found = _network(scikit.from_sklearn(model), classes, scalers > 0, mean, scale)
+        return replace(found, schema=_named(found.schema, names))
     D = model.n_features_in_
     described = [(kind, vars(step)) for kind, step in zip(kinds, steps, strict=True)][:scalers]
     if scalers:
@@ -64,8 +67,23 @@ def known(model: Any, mean=None, scale=None) -> Teacher:
                                                                     scikit.spread_of))
         mean, scale = mean + scale * center, scale * spread
     schema = of_numbers(D, len(classes), mean, scale, tuple(map(str, classes)))
-    M = BlackBox(model.predict_proba, D, len(classes), schema.mean, schema.scale)
-    return Teacher(M, schema, classes, mean is not None or scale is not None)
+    predict_proba = partial(_by_name, model, names) if names else model.predict_proba
+    M = BlackBox(predict_proba, D, len(classes), schema.mean, schema.scale)
+    return Teacher(M, _named(schema, names), classes, mean is not None or scale is not None)
+
+
+def _by_name(model: Any, names: list[str], rows: np.ndarray) -> np.ndarray:
+    """The answers of a model that was fitted to a table with these columns."""
+    import pandas
+
+    return model.predict_proba(pandas.DataFrame(rows, columns=names))
+
+
+def _named(schema: Schema, names: list[str]) -> Schema:
+    """The schema with the names that a table gave to its features, if each has its own."""
+    if not names or len(set(names)) < len(names):
+        return schema
+    return replace(schema, columns=tuple(map(Column, names)), header=True)
 
 
 def _network(found: Classifier, classes: np.ndarray, scaled: bool, mean, scale) -> Teacher:

@@ -11,6 +11,7 @@ from shell import ENVIRONMENT
 
 sklearn = pytest.importorskip("sklearn")
 from sklearn.base import clone  # noqa: E402
+from sklearn.compose import ColumnTransformer  # noqa: E402
 from sklearn.datasets import load_wine  # noqa: E402
 from sklearn.ensemble import RandomForestClassifier  # noqa: E402
 from sklearn.exceptions import NotFittedError  # noqa: E402
@@ -139,6 +140,20 @@ def test_a_forest_is_only_asked_and_counts_as_the_papers_teacher(wine):
                            ({"sampler": "energy"}, "the teacher is a function, which has no p")]:
         with pytest.raises(ValueError, match=words):
             distiller(forest, **options).fit()
+
+
+def test_a_model_that_finds_its_columns_by_name_is_asked_by_name(recwarn):
+    frame = load_wine(as_frame=True).frame
+    x, y = frame.drop(columns="target"), frame["target"]
+    chosen = ColumnTransformer([("some", StandardScaler(), ["alcohol", "flavanoids", "hue"])])
+    model = make_pipeline(chosen, LogisticRegression()).fit(x, y)
+    made = distiller(model, compression=100, mean=x.mean(), scale=x.std()).fit()
+    assert (made.predict(x) == model.predict(x)).mean() > 0.9 and not recwarn.list
+    assert made.feature_names_in_.tolist() == list(made.student_.feature_names) == list(x)
+    shuffled = x[x.columns[::-1]]
+    assert (made.student_.predict(shuffled) == made.predict(x).astype(str)).all()
+    with pytest.raises(ValueError, match="feature names should match"):
+        made.predict(shuffled)
 
 
 def test_size_and_form_are_as_they_are_asked(wine):
