@@ -11,9 +11,9 @@ VERSION = re.search(  # read, not imported: the dependencies are not installed y
 )[1]
 
 CLUSTER = ["dask[distributed]>=2025.1"]
-NOTEBOOKS = ["jupytext>=1.17", "nbclient>=0.10", "nbconvert>=7.16", "ipykernel>=6.29",
-             "latex2mathml>=3.78"]
 FORMATS = ["onnx>=1.17", "scikit-learn>=1.6"]  # of students; the other formats need no package
+NOTEBOOKS = ["jupytext>=1.17", "nbclient>=0.10", "nbconvert>=7.16", "ipykernel>=6.29",
+             "latex2mathml>=3.78", *FORMATS]
 ORACLES = ["hypothesis>=6.100", "onnxruntime>=1.20", "safetensors>=0.5", "skops>=0.11"]
 
 setup(
@@ -60,7 +60,7 @@ setup(
     ],
     extras_require={
         "test": ["pytest>=8", "pytest-cov>=6", "pytest-xdist>=3.6", *CLUSTER, *NOTEBOOKS,
-                 *FORMATS, *ORACLES],
+                 *ORACLES],
         "formats": FORMATS,
         "cluster": CLUSTER,
         "notebooks": NOTEBOOKS,

@@ -213,7 +213,7 @@ def test_a_teacher_from_weights_is_written_as_the_example_says(tmp_path, monkeyp
     sizes = [(16, 64), (64, 32), (32, 10)]
     weights = [rng.standard_normal(size).astype(np.float32) for size in sizes]
     biases = [rng.standard_normal(size[1]).astype(np.float32) for size in sizes]
-    exec(example(ROOT / "docs/commands.md"), {"weights": weights, "biases": biases})
+    exec(example(ROOT / "docs/commands.md", "from_layers"), {"weights": weights, "biases": biases})
     teacher, _ = kegnet_np.io.checkpoint.load_teacher("mine.npz")
     x = rng.standard_normal((5, 16)).astype(np.float32)
     hidden = x
