@@ -7,7 +7,7 @@
 # ---
 
 # %% [markdown]
-# # 10. Bring your own teacher, take your student with you
+# # 11. Bring your own teacher, take your student with you
 #
 # **What you will do.** Take a classifier that somebody trained with scikit-learn, and none of its
 # data. Distil it into a network a twelfth of its size. Write that as ONNX and as C. Then do the
@@ -60,12 +60,12 @@ assert teacher.score(raw["test"], data.y_test) > 0.95
 #
 # A dense layer from $D$ to $H$ units has $D H$ weights and $H$ biases.
 #
-# **Exercise 10.1.** Write `answer_10_1(sizes)`: the parameters of a network of these sizes, inputs
+# **Exercise 11.1.** Write `answer_11_1(sizes)`: the parameters of a network of these sizes, inputs
 # first, outputs last, such as `(64, 100, 100, 10)`.
 
 # %%
-# Exercise 10.1: your answer
-answer_10_1 = None
+# Exercise 11.1: your answer
+answer_11_1 = None
 
 
 # %%
@@ -74,13 +74,13 @@ def counts_all(answer):
     return all(answer(sizes) == n for sizes, n in known.items())
 
 
-check("10.1", answer_10_1, counts_all, "pair every size with the next one")
+check("11.1", answer_11_1, counts_all, "pair every size with the next one")
 
 # %% [markdown]
-# <details><summary>Solution 10.1</summary>
+# <details><summary>Solution 11.1</summary>
 #
 # ```python
-# def answer_10_1(sizes):
+# def answer_11_1(sizes):
 #     return sum(D * H + H for D, H in zip(sizes, sizes[1:]))
 # ```
 #
@@ -163,12 +163,12 @@ assert agreement.max() > agreement[0] + 0.2
 #
 # A scaler becomes part of the first layer if one wants: a file has no need of two kinds of numbers.
 #
-# **Exercise 10.2.** Write `answer_10_2(mean, scale, W, b)`: weights and biases `V, c` so that for
+# **Exercise 11.2.** Write `answer_11_2(mean, scale, W, b)`: weights and biases `V, c` so that for
 # every row `x @ V + c` is `(x - mean) / scale @ W + b`.
 
 # %%
-# Exercise 10.2: your answer
-answer_10_2 = None
+# Exercise 11.2: your answer
+answer_11_2 = None
 
 
 # %%
@@ -178,13 +178,13 @@ def folds(answer):
     return np.allclose(raw["test"] @ V + c, scaler.transform(raw["test"]) @ W + b)
 
 
-check("10.2", answer_10_2, folds, "divide the rows of W; what is then left of the mean?")
+check("11.2", answer_11_2, folds, "divide the rows of W; what is then left of the mean?")
 
 # %% [markdown]
-# <details><summary>Solution 10.2</summary>
+# <details><summary>Solution 11.2</summary>
 #
 # ```python
-# def answer_10_2(mean, scale, W, b):
+# def answer_11_2(mean, scale, W, b):
 #     V = W / scale[:, None]
 #     return V, b - mean @ V
 # ```
@@ -198,12 +198,12 @@ check("10.2", answer_10_2, folds, "divide the rows of W; what is then left of th
 # deviation together tell which features are flags, and how often they are set. Whoever gets the
 # student gets that too.
 #
-# **Exercise 10.3.** Write `answer_10_3(m, s)`: whether a feature of mean `m` and deviation `s`
+# **Exercise 11.3.** Write `answer_11_3(m, s)`: whether a feature of mean `m` and deviation `s`
 # may be a flag, `True` or `False`. Leave room for rounding.
 
 # %%
-# Exercise 10.3: your answer
-answer_10_3 = None
+# Exercise 11.3: your answer
+answer_11_3 = None
 
 
 # %%
@@ -214,13 +214,13 @@ def finds_flags(answer):
             and all(answer(*f) is False for f in others))
 
 
-check("10.3", answer_10_3, finds_flags, "compare variances; and where must m lie?")
+check("11.3", answer_11_3, finds_flags, "compare variances; and where must m lie?")
 
 # %% [markdown]
-# <details><summary>Solution 10.3</summary>
+# <details><summary>Solution 11.3</summary>
 #
 # ```python
-# def answer_10_3(m, s):
+# def answer_11_3(m, s):
 #     return 0 < m < 1 and abs(s * s - m * (1 - m)) < 1e-9
 # ```
 #
