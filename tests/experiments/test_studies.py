@@ -1,5 +1,6 @@
 """Every study runs through in a few seconds, in a small setting, and answers what it asks."""
 
+import json
 import re
 
 import numpy as np
@@ -10,7 +11,7 @@ import data_loaders
 from kegnet_np import sampling, student
 from kegnet_np.beyond import metadata as described
 from kegnet_np.beyond import ranks
-from kegnet_np.experiments import form, grid, metadata, official, quirks, samples, text
+from kegnet_np.experiments import foreign, form, grid, metadata, official, quirks, samples, text
 from kegnet_np.experiments.engine import Engine
 from kegnet_np.experiments.jobs import Job
 from kegnet_np.experiments.protocols import PROTOCOLS
@@ -219,3 +220,39 @@ def test_one_teacher_is_enough_for_a_study(small, monkeypatch, tmp_path, study):
     ]:
         monkeypatch.setattr(module, name, value)
     asked(study, tmp_path, teachers=1)
+
+
+def test_scikit_learns_classifiers_as_teachers(monkeypatch, tmp_path):
+    pytest.importorskip("sklearn")
+    from kegnet_np import DataFreeDistiller
+
+    monkeypatch.setattr(foreign, "DATASETS", ("wine", "breast-cancer"))
+    monkeypatch.setattr(foreign, "SAMPLES", {"MLP": 60_000, "forest": 10_000})
+    result = foreign.ask(DataFreeDistiller, tmp_path / "out", 2)
+    assert len(result["cells"]) == 2 * 2 * 2 * 3
+    place = tmp_path / "out" / "table.json"
+    place.write_text(json.dumps(result | {"cells": result["cells"][:-3]}), encoding="utf-8")
+    again = foreign.ask(DataFreeDistiller, tmp_path / "out", 2, resume=True)
+
+    def less_seconds(cells):
+        return [{k: v for k, v in cell.items() if k != "seconds"} for cell in cells]
+
+    assert less_seconds(again["cells"]) == less_seconds(result["cells"])
+    with pytest.raises(ValueError, match="exists and is not overwritten"):
+        foreign.ask(DataFreeDistiller, tmp_path / "out", 2)
+    accuracy, balanced, agreement = foreign.tables(result)
+    assert [row[0] for row in accuracy[1:]] == [
+        "wine: MLP", "wine: forest", "breast-cancer: MLP", "breast-cancer: forest"]
+    for row in [*accuracy[1:], *balanced[1:]]:
+        assert all(CELL.fullmatch(cell) for cell in row[1:4])
+        assert all(SIGNED.fullmatch(cell) for cell in row[4:])
+        assert float(row[1].split()[0]) > 85 and float(row[2].split()[0]) > 60
+    assert all(CELL.fullmatch(cell) for row in agreement[1:] for cell in row[2:])
+    assert "teachers: 2, students of each: 1" in foreign.note(result)
+
+
+def test_a_file_of_a_study_that_is_not_there_is_named(monkeypatch):
+    pytest.importorskip("sklearn")
+    monkeypatch.delenv("KEGNET_TABLES", raising=False)
+    with pytest.raises(ValueError, match="KEGNET_TABLES is not set, expected the folder of magic"):
+        foreign.load("magic", 0)
