@@ -126,15 +126,20 @@ def values(result: dict, name: str, endpoint: str) -> list[list[float]]:
 
 def beyond(result: dict, start: str, name: str, endpoint: str) -> list[list[float]]:
     """An endpoint less that of students on real inputs stopped at the same accuracy, by teacher:
-    interpolated between the epochs that were looked at, and held at the ends."""
+    interpolated between the start and the epochs that were looked at, and held at the ends."""
     made = []
     for c in result["cells"]:
         if c["does"] == "probe":
-            at, level = (np.mean(c["traces"][start][key], axis=1) for key in ("accuracy", endpoint))
+            at, level = (_path(c, start, key) for key in ("accuracy", endpoint))
             order, cells = np.argsort(at), c["measured"][f"{start}, {name}"]
             usual = np.interp(cells["accuracy"], at[order], level[order])
             made.append((cells[endpoint] - usual).tolist())
     return made
+
+
+def _path(c: dict, start: str, endpoint: str) -> np.ndarray:
+    """The students' mean at the start and at every epoch looked at, on real inputs."""
+    return np.mean([c["measured"][f"{start}, none"][endpoint], *c["traces"][start][endpoint]], 1)
 
 
 def rows(result: dict, start: str) -> list[list[str]]:
@@ -210,8 +215,8 @@ def figure(result: dict):
     axes = figure.subplots(3, 3).ravel()
     for ax, (endpoint, unit) in zip(axes, list(ENDPOINTS.items())[1:], strict=True):
         for start, style, colour in (("weights", "-", "C0"), ("random", "--", "C1")):
-            x, y = (np.mean([np.mean(c["traces"][start][key], axis=1) for c in result["cells"]
-                             if c["does"] == "probe"], axis=0) for key in ("accuracy", endpoint))
+            x, y = (np.mean([_path(c, start, key) for c in result["cells"] if c["does"] == "probe"],
+                            axis=0) for key in ("accuracy", endpoint))
             ax.plot(100 * x, 100 * y, style, color=colour, lw=1,
                     label=f"{STARTS[start]}: real inputs, by epoch")
             for name, marker in zip(SETS, "xv^osDP", strict=True):
