@@ -94,7 +94,7 @@ def work(distiller: Distiller, model: str, data, seed: int) -> Iterator[dict]:
                          random_state=seed).fit()
         p = made.predict_proba(data.x_test)
         yield {"does": "distill", "samples": name, "n_params": made.n_params_,
-               "widths": made.student_.network.model.widths,
+               "widths": list(made.student_.network.model.widths),
                "agreement": [float(metrics.agreement(p, said))],
                "on_samples": [made.agreement_], "seconds": time.monotonic() - began,
                **scored(p, data.y_test)}
