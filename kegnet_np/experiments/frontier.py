@@ -14,7 +14,7 @@ import numpy as np
 from ..beyond import samplers as named
 from ..beyond.ranks import n_params
 from ..models import MLP
-from . import grid
+from . import grid, pipeline
 from .jobs import REAL, Job
 from .run import FORMS, SCORES
 from .text import span
@@ -82,18 +82,23 @@ def _sizes(result: dict, **wanted) -> list[float]:
     return sorted({*grid.values_of(result, "compression", **wanted | {"does": "distill"})})
 
 
-def _curve(result: dict, dataset: str, kind: dict) -> dict[float, dict]:
-    """By compression the `interval` of the accuracy of a kind of students; may be empty."""
+def _curve(result: dict, dataset: str, kind: dict, key: str = "accuracy") -> dict[float, dict]:
+    """By compression the `interval` of a score of a kind of students; may be empty."""
     at = kind | {"dataset": dataset}
-    return {c: grid.entry(result, at | {"compression": c}) for c in _sizes(result, **at)}
+    return {c: grid.entry(result, at | {"compression": c}, key=key) for c in _sizes(result, **at)}
 
 
 def rows(result: dict, dataset: str, key: str = "accuracy") -> list[list[str]]:
-    """Header, the teachers' row, and a row per compression: parameters, a cell for every kind."""
+    """Header, the teachers' row, where one class has most of the rows a row of who always answers
+    it, and a row per compression: parameters, a cell for every kind."""
     kinds, taught = _kinds(result), {"dataset": dataset, "does": "teach"}
     out = [[f"{dataset}: {SCORES[key]}, %", "parameters", *kinds]]
     counts = span(grid.values_of(result, "n_params", **taught))
     out.append(["teacher", counts, grid.shown(result, taught, key=key)] + [""] * (len(kinds) - 1))
+    largest = grid.cells_of(result, **taught)[0].get("majority")
+    if largest and key in largest and pipeline.uneven(largest):
+        always = f"always answer {largest['answer']}"
+        out.append([always, "", f"{100 * largest[key]:.1f}"] + [""] * (len(kinds) - 1))
     for c in _sizes(result, dataset=dataset):
         at = {"dataset": dataset, "compression": c}
         counts = span(grid.values_of(result, "n_params", does="distill", **at))
@@ -132,16 +137,19 @@ def differences(result: dict) -> list[list[str]]:
 
 
 def within(result: dict) -> list[list[str]]:
-    """The largest compression up to which every mean is within so many points of the teacher."""
+    """The largest compression up to which every mean, of accuracy and of balanced accuracy, is
+    within so many points of the teacher."""
     kinds = _kinds(result)
-    out = [["largest compression within", *kinds]]
+    out = [["largest compression within, in accuracy and balanced accuracy", *kinds]]
     for dataset, points in product(_sets(result), WITHIN):
-        least = grid.entry(result, {"dataset": dataset, "does": "teach"})["mean"] - points / 100
         out.append([f"{dataset}: {points} point{'s' * (points > 1)} of the teacher"])
         for kind in kinds.values():
-            curve = _curve(result, dataset, kind)
-            far = min((c for c in curve if curve[c]["mean"] < least), default=inf)
-            out[-1].append(["none", *(f"{c:g}x" for c in curve if c < far)][-1])
+            less = [inf]
+            for key in ("accuracy", "balanced"):
+                taught = grid.entry(result, {"dataset": dataset, "does": "teach"}, key=key)
+                curve, least = _curve(result, dataset, kind, key), taught["mean"] - points / 100
+                less += [c for c in curve if curve[c]["mean"] < least]
+            out[-1].append(["none", *(f"{c:g}x" for c in curve if c < min(less))][-1])
     return out
 
 

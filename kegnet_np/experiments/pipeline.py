@@ -7,7 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
+
+import data_loaders
 
 from .. import metrics, sampling
 from ..beyond import metadata, ranks, recipe, samplers
@@ -25,6 +28,7 @@ from .jobs import REAL, Found, Job, Made
 from .settings import Compress, Settings
 
 AGAIN = 2  # times that students who diverged learn again
+IMBALANCED = 0.6  # the share of a largest class from which on balanced accuracy counts too
 
 
 def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
@@ -39,9 +43,12 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
         validation = data and (data.x_val, data.y_val)
         common: dict[str, Any] = {"seed": settings.every.seed, "hook": Progress(job.what, part)}
         if job.does == "teach":
+            largest = majority(data)
+            own_table = settings.data.dataset not in data_loaders.NAMES
+            common |= settings.teach.arguments()
             M, done = teach((data.x_train, data.y_train), validation, classes=data.classes,
-                            **settings.teach.arguments(), **common)
-            return [M], told_of(M, M, settings, data) | trained(done)
+                            balanced=own_table and uneven(largest), **common)
+            return [M], told_of(M, M, settings, data) | trained(done) | {"majority": largest}
         M = found["teach"].member(0)
         if job.does == "extract":
             arguments = settings.extract.arguments()
@@ -199,6 +206,18 @@ def scores(network: Network, M: Network, data) -> dict[str, Any]:
         "accuracy": metrics.accuracy(logits, data.y_test).tolist(),
         "balanced": metrics.balanced_accuracy(logits, data.y_test).tolist(),
         "agreement": metrics.agreement(logits, M.predict(data.x_test)).tolist()}
+
+
+def majority(data) -> dict[str, Any]:
+    """What who always answers the largest class of training rows scores on the test rows."""
+    k = np.bincount(data.y_train).argmax()
+    return {"answer": data.class_names[k], "accuracy": float(np.mean(data.y_test == k)),
+            "balanced": 1 / len(np.unique(data.y_test))}
+
+
+def uneven(largest: dict | None) -> bool:
+    """Whether the `majority` is so large that accuracy alone says little."""
+    return largest is not None and largest["accuracy"] > IMBALANCED
 
 
 def trained(done) -> dict[str, Any]:

@@ -40,6 +40,17 @@ def test_a_run_folder_holds_everything(finished):
         assert figure.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 
+def test_the_table_of_an_uneven_set_has_balanced_accuracy_and_who_always_answers_the_largest_class(
+        finished):
+    result = result_of(finished.run)
+    assert "balanced %" not in whole.table(result) and "always" not in whole.table(result)
+    result["majority"] = {"answer": "no", "accuracy": 0.8931, "balanced": 0.5}
+    head, _, teacher, always, *_ = whole.table(result).splitlines()
+    assert re.split("  +", head)[3:6] == ["accuracy %", "balanced %", "agreement %"]
+    assert re.split("  +", always.strip()) == ["always answer no", "89.31", "50.00"]
+    assert re.split("  +", teacher)[4] == f"{100 * result['balanced']['teacher']['mean']:.2f}"
+
+
 def test_result_json_says_what_was_done_and_how_well(finished):
     result = result_of(finished.run)
     assert (result["dataset"], result["seed"], result["ranks"]) == ("pets", 2019, [1])
