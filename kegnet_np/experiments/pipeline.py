@@ -23,7 +23,7 @@ from ..student import distill
 from ..teacher import teach
 from ..train import Training
 from ..tucker import compress
-from .folder import Progress
+from .folder import Progress, told
 from .jobs import REAL, Found, Job, Made
 from .settings import Compress, Settings
 
@@ -88,9 +88,10 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Work on one thread, where an error of training says whose it is."""
+    """Work on one thread, where an error of training says whose it is; see also `folder.told`."""
     try:
-        with threadpool_limits(1, user_api="blas"):  # small matrices: threads cost more than bring
+        # Small matrices: threads cost more than they bring.
+        with told(name), threadpool_limits(1, user_api="blas"):
             yield
     except FloatingPointError as error:
         raise FloatingPointError(f"{name}: {error}") from error

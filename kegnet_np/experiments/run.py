@@ -28,6 +28,7 @@ LABELS = {
     "normal": "Tucker + normal noise",
     "kegnet": "Tucker + KegNet",
     REAL: "Tucker + real inputs (ceiling)"}
+STARTS = {"weights": "from weights", "activations": "fitted to samples"}  # of "Tucker only"
 FORMS = {"tucker": "Tucker", "mlp": "MLP"}  # of students, as `LABELS` has them
 RIVAL = "smaller MLP, same samples"  # of Tucker students
 SCORES = {"accuracy": "test accuracy", "balanced": "balanced accuracy", "agreement": "agreement"}
@@ -102,7 +103,7 @@ def result_of(settings: Settings, named: dict[str, dict]) -> dict:
     return {
         "dataset": known["name"], "classes": known["class_names"], "seed": settings.every.seed,
         "form": settings.compress.form, "ranks": tucker.get("ranks"),
-        "protocol": settings.every.protocol,
+        "init": settings.compress.init, "protocol": settings.every.protocol,
         "selection": settings.distill.selection, "changed": changes(settings),
         "sampling": settings.distill.sampling, "n_params": n_params,
         "compression": n_params["teacher"] / n_params["student"],
@@ -155,6 +156,7 @@ def table(result: dict) -> str:
     for name in result["accuracy"]:
         n = result["n_params"][name]
         label = LABELS.get(name, RIVAL if name == "mlp" else f"Tucker + {name}")
+        label += f", {STARTS[result['init']]}" if name == "tucker" else ""
         cells = [label.replace("Tucker", FORMS[result["form"]]), f"{n:,}",
                  f"{result['n_params']['teacher'] / n:.2f}x"]
         cells += [cell(result[key][name], 2, spread="sd") for key in scores]
