@@ -12,7 +12,7 @@ from math import inf
 import numpy as np
 
 from ..beyond import samplers as named
-from ..beyond.ranks import n_params
+from ..beyond.ranks import largest_rank, n_params, smaller_mlp
 from ..models import MLP
 from . import grid, pipeline
 from .jobs import REAL, Job
@@ -50,6 +50,10 @@ def jobs_of(models: Mapping[str, MLP], compressions: Mapping[str, Sequence[float
             raise ValueError(f"compressions is {given}, expected different numbers above 1")
         for teacher, c in product(range(seed, seed + teachers), given):
             possible = M.layout.size / c >= n_params(M, (1,))
+            if not possible and forms and "mlp" not in forms:
+                largest_rank(M, int(M.layout.size / c))  # says what is
+            if any(form == "mlp" for form, _ in kinds):
+                smaller_mlp(M, int(M.layout.size / c))
             made += [Job(dataset, teacher, "distill", form, names, compression=c)
                      for form, names in kinds if (possible or form == "mlp")
                      and (c == min(given) or names not in also)]

@@ -14,6 +14,7 @@ import data_loaders
 
 from .. import metrics, sampling
 from ..beyond import metadata, ranks, recipe, samplers
+from ..beyond.lean import fold
 from ..beyond.start import fit_layers
 from ..generator import extract, generated
 from ..models import MLP
@@ -61,7 +62,8 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
             if job.form == "mlp":
                 return plain(job, M, settings, found, sampler(job.start), data)
             own_start = replace(settings.compress, sampler=job.start)
-            start, chosen = compressed(M, own_start, settings.every.seed, sampler)
+            lean = settings.data.dataset not in data_loaders.NAMES  # of a table of one's own
+            start, chosen = compressed(M, own_start, settings.every.seed, sampler, lean)
             header = {"seconds": 0.0, "kept_epoch": [0], "ranks": start.model.ranks}
             if chosen:
                 header |= {"seconds": chosen.seconds, "trials": [asdict(t) for t in chosen.trials]}
@@ -102,15 +104,16 @@ def budget_of(settings: Compress, size: int) -> int:
     return settings.params or int(size / (settings.compression or 8))
 
 
-def compressed(M: Network, settings: Compress, seed: int, sampler_of: Callable
+def compressed(M: Network, settings: Compress, seed: int, sampler_of: Callable, lean: bool = False
                ) -> tuple[Network, ranks.Allocation | None]:
     """Where Tucker students start; with ranks auto, also where the rank goes.
 
+    lean : take the lean form where ranks are given too.
     sampler_of : makes the sampler of ``settings.sampler``, if it is needed.
     """
-    found = None
+    found, form = None, fold if lean or not settings.ranks else (lambda student: student)
     if settings.ranks and settings.init == "weights":
-        return compress(M, settings.ranks), None
+        return form(compress(M, settings.ranks)), None
     sampler = sampler_of(settings.sampler or "normal")
     if not settings.ranks and settings.agreement is not None:
         found = ranks.smallest(M, settings.agreement, sampler, seed)
@@ -118,9 +121,9 @@ def compressed(M: Network, settings: Compress, seed: int, sampler_of: Callable
         found = ranks.allocate(M, budget_of(settings, M.size), sampler, seed)
     chosen = found.ranks if found else settings.ranks
     if settings.init == "weights":
-        return compress(M, chosen), found
+        return form(compress(M, chosen)), found
     x = sampler(sampling.seeded(seed, "fit")[0], ranks.FITTED)
-    return fit_layers(M, chosen, x), found
+    return form(fit_layers(M, chosen, x)), found
 
 
 def starts_of(job: Job, settings: Settings, found: Found) -> list[Network]:
@@ -133,7 +136,7 @@ def starts_of(job: Job, settings: Settings, found: Found) -> list[Network]:
         models = plain_models(M.model, budget, settings, job.layers)
     else:  # a shallower Tucker form
         shallow = replace(M.model, widths=M.model.widths[:1] * job.layers)
-        models = [replace(shallow, ranks=(ranks.largest_rank(shallow, budget),))]
+        models = [replace(shallow, ranks=(ranks.largest_rank(shallow, budget),), lean=True)]
     draw = settings.every.seed, f"{job.purpose} init", settings.distill.students
     return [Network.random(model, sampling.seeded(*draw)) for model in models]
 
