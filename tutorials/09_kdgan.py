@@ -795,5 +795,5 @@ assert min(mean_c, mean_t) > 0.9 and abs(mean_d - 0.5) < 0.06
 # - What the teacher brings to the game, why $\beta$ or $\gamma$ must be positive, and why the
 #   adversary is silent where the players know their rows by heart.
 #
-# This was the last tutorial. The [README](../README.md) says what the package found and in which
-# order to read its code.
+# Next, [tutorial 10](10_what_was_distilled.ipynb): what a student takes from its teacher beside
+# accuracy.

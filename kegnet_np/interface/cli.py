@@ -12,12 +12,12 @@ from pathlib import Path
 
 from .. import __version__
 from ..experiments.protocols import PROTOCOLS
-from . import commands, grids
+from . import commands, grids, probing
 
 COMMANDS = {function.__name__: function for function in (
     commands.run, commands.teach, commands.extract, commands.compress, commands.distill,
-    commands.evaluate, commands.predict, grids.table, grids.frontier, grids.kdgan, grids.study,
-    commands.metadata, commands.info)}
+    commands.evaluate, commands.predict, grids.table, grids.frontier, grids.kdgan, probing.probe,
+    grids.study, commands.metadata, commands.info)}
 # What a --student has already.
 FORM = ("form", "layers", "ranks", "compression", "params", "agreement", "init")
 REMEDIES = {  # for errors that are not our own

@@ -38,7 +38,7 @@ def table(given: Annotated[Given, *EVERYTHING, "but", *BY_JOBS, *BY_FORM],
     result = grid.do("table", made, given, inputs.load, out, **inputs.options(jobs, resume, dask))
     accuracy = paper.rows(result, "accuracy")
     write_text(out / "table.tex", text.to_latex(accuracy, len(run.LABELS)) + "\n")
-    _show(paper, result, out, "table.tex", "table.png")
+    show(paper, result, out, "table.tex", "table.png")
 
 
 def frontier(given: Annotated[Given, *EVERYTHING, "but", *CHOSEN],
@@ -69,7 +69,7 @@ def frontier(given: Annotated[Given, *EVERYTHING, "but", *CHOSEN],
     out = out or Path("frontiers", given["protocol"])
     options = inputs.options(jobs, resume, dask)
     result = grid.do("frontier", made, given, load, out, **options)
-    _show(front, result, out, "frontier.png")
+    show(front, result, out, "frontier.png")
 
 
 def _sizes(given: list[str], datasets: list[str]) -> dict[str, list[float]]:
@@ -114,7 +114,7 @@ def kdgan(given: Annotated[Given, s.Data, play.Play, "but", "dataset"],
     out = out or Path("kdgan", Path(names[0]).stem)
     result = grid.do("kdgan", made, given | {"seeds": seeds}, load, out, settings=settings,
                      work=games.work, **inputs.options(jobs, resume, dask))
-    _show(asked, result, out, "kdgan.png")
+    show(asked, result, out, "kdgan.png")
 
 
 QUICK = {"epochs": 10, "pretraining": 40}
@@ -140,7 +140,7 @@ def study(question: str, /, teachers: int = 3, jobs: int = 0, dask: str | None =
     module = import_module(f"kegnet_np.experiments.{question}")
     out = out or Path("studies", question)
     options = inputs.options(jobs, resume, dask)
-    _show(module, grid.ask(module, inputs.load, out, teachers, **options), out)
+    show(module, grid.ask(module, inputs.load, out, teachers, **options), out)
 
 
 def _of_grid(given: Given, protocol: str, seeds: int | None) -> tuple[Given, int]:
@@ -149,7 +149,7 @@ def _of_grid(given: Given, protocol: str, seeds: int | None) -> tuple[Given, int
     return given, s.Every(seed=given.pop("seed", s.Every.seed)).seed
 
 
-def _show(question, result: dict, out: Path, *beside: str) -> None:
+def show(question, result: dict, out: Path, *beside: str) -> None:
     """Print a result's tables and where it is; make its figure, the last of the files beside it."""
     print("\n\n".join(map(text.to_text, question.tables(result))))
     print(f"\n{question.note(result)}")

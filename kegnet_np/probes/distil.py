@@ -32,6 +32,8 @@ class Way:
     crd : `operations.crd` of the last hidden layers in ``projection`` dimensions, with ``tau`` and
         ``negatives``, N: N times the mean over the batch's rows of other classes, which is what N
         drawn from them give in the mean (ours).
+    smoothing : this share of a label's one-hot row is spread over all K classes: soft labels that
+        no teacher gave (App. 11.2).
     """
 
     term: str
@@ -41,6 +43,7 @@ class Way:
     tau: float = 0.1
     negatives: int = 32
     projection: int = 32
+    smoothing: float = 0.0
 
     def __post_init__(self):
         if self.term not in ("kl", "hint", "crd"):
@@ -51,6 +54,8 @@ class Way:
         for name in ("temperature", "tau", "negatives", "projection"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected a positive number")
+        if not 0 <= self.smoothing < 1:
+            raise ValueError(f"smoothing is {self.smoothing}, expected a share from 0 to below 1")
 
     def layer(self, model: MLP) -> int:
         """Which of a network's `outputs` the term compares."""
@@ -109,7 +114,8 @@ def distil(teacher: Network, start: Network, x: np.ndarray, labels: np.ndarray |
     def loss(p, *rest):
         *p_heads, x, target, masks = rest
         outs, y = outputs(model, p, x, masks), target[..., :K]
-        total = way.gamma * losses.cross_entropy(outs[-1], y) if way.gamma else 0.0
+        soft = y if not way.smoothing else y + way.smoothing * (1 / K - y)
+        total = way.gamma * losses.cross_entropy(outs[-1], soft) if way.gamma else 0.0
         if way.weight:
             sides = [outs[way.layer(model)], target[..., K:]]
             for i, (head, p_head) in enumerate(zip(heads, p_heads, strict=True)):

@@ -93,6 +93,15 @@ def test_the_loss_of_crd_is_equation_3(problem):
     close(found[0], ce + 0.1 * np.mean(total), 1e-5)
 
 
+def test_smoothed_labels_are_spread_over_all_classes(problem):
+    way, share = replace(WAYS["independent"], smoothing=0.3), 0.3
+    _, done = distil(problem.teacher, problem.small, problem.x, problem.labels, way, students=1,
+                     schedule=ONCE)
+    soft = (1 - share) * np.eye(K)[problem.labels] + share / K
+    expected = cross_entropy(problem.small.predict(problem.x), soft.astype(np.float32))
+    close(done.history[0]["loss"], expected, 1e-5)
+
+
 def test_students_differ_by_nothing_but_the_loss(problem):
     noisy = Network(replace(problem.small.model, dropout=0.3), problem.small.theta)
     ends = {}
@@ -188,7 +197,7 @@ def test_crd_has_no_negatives_where_a_batch_has_one_class_and_all_of_them_from_o
     ({"gamma": 0.0, "weight": 0.0}, "expected both to be at least 0 and one above 0"),
     ({"temperature": 0.0}, "temperature is 0.0, expected a positive number"),
     ({"tau": -0.1}, "tau is -0.1"), ({"negatives": 0}, "negatives is 0"),
-    ({"projection": 0}, "projection is 0"),
+    ({"projection": 0}, "projection is 0"), ({"smoothing": 1.0}, "smoothing is 1.0, expected"),
 ])
 def test_ways_that_are_none_are_refused(wrong, words):
     with pytest.raises(ValueError, match=words):
