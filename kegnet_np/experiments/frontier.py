@@ -127,15 +127,15 @@ def _pairs(kinds: dict[str, dict]) -> list[tuple[str, str]]:
     return pairs
 
 
-def differences(result: dict) -> list[list[str]]:
-    """A row per data set and compression: differences of accuracy, paired by teacher."""
+def differences(result: dict, key: str = "accuracy") -> list[list[str]]:
+    """A row per data set and compression: differences of a score, paired by teacher."""
     kinds = _kinds(result)
     pairs = _pairs(kinds)
-    out = [["paired differences of accuracy", *map(" − ".join, pairs)]]
+    out = [[f"paired differences of {SCORES[key].removeprefix('test ')}", *map(" − ".join, pairs)]]
     for dataset in _sets(result):
         for c in _sizes(result, dataset=dataset):
             at = {"dataset": dataset, "compression": c}
-            less = [grid.shown(result, kinds[a] | at, kinds[b] | at) for a, b in pairs]
+            less = [grid.shown(result, kinds[a] | at, kinds[b] | at, key=key) for a, b in pairs]
             out += [[f"{dataset}, {c:g}x", *less]] if any(less) else []
     return out
 
@@ -186,10 +186,13 @@ def recipes(result: dict) -> list[list[str]]:
 
 
 def tables(result: dict) -> list[list[list[str]]]:
-    """All tables: the scores by set, differences, largest compressions, ranks and recipes."""
+    """All tables: the scores by set, differences, of balanced accuracy too where a set is uneven,
+    largest compressions, ranks and recipes."""
+    uneven = any(pipeline.uneven(c.get("majority")) for c in grid.cells_of(result, does="teach"))
+    less = [differences(result, key) for key in ("accuracy", "balanced")[: 1 + uneven]]
     by_set = [rows(result, d, key) for key in SCORES for d in _sets(result)]
     last = [table for table in (chosen(result), recipes(result)) if len(table) > 1]
-    return [*by_set, differences(result), within(result), *last]
+    return [*by_set, *less, within(result), *last]
 
 
 def figure(result: dict):

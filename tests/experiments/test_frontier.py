@@ -64,6 +64,10 @@ def test_of_an_uneven_table_a_row_tells_what_the_largest_class_alone_scores(tmp_
     for key, share in (("accuracy", "80.0"), ("balanced", "50.0")):
         always, *cells = frontier.rows(result, str(tmp_path / "uneven.csv"), key)[2]
         assert (always, cells[:2]) == ("always answer ant", ["", share])
+    heads = [table[0][0] for table in frontier.tables(result)]
+    assert heads.count("paired differences of balanced accuracy") == 1
+    assert "paired differences of balanced accuracy" not in [
+        table[0][0] for table in frontier.tables(done[3])]
     assert not any("always" in row[0] for row in frontier.rows(done[3], str(folder / "pets.csv")))
 
 
