@@ -43,6 +43,8 @@ class MLP:
     activation : a name in `activations.ACTIVATIONS`.
     dropout : float in [0, 1), the share of hidden units set to zero in training.
     ranks : tuple of int in 1..max(widths), or None for plain dense layers.
+    lean : of the Tucker form, leave out the first layer's D × D factor and the last one's K × K,
+        which multiply with their cores and add nothing; the paper keeps them.
     """
 
     features: int
@@ -51,6 +53,7 @@ class MLP:
     activation: str = "elu"
     dropout: float = 0.15
     ranks: tuple[int, ...] | None = None
+    lean: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "widths", tuple(self.widths))  # a list is welcome
@@ -95,7 +98,8 @@ class MLP:
                 shapes[f"U_in{i}"], shapes[f"core{i}"] = (D, r_in), (r_in, r_out)
                 shapes[f"U_out{i}"] = (r_out, H)
             shapes[f"b{i}"] = (1, H)
-        return Layout(shapes)
+        folded = {"U_in0", f"U_out{len(self.widths)}"} if self.lean else set()
+        return Layout({name: shapes[name] for name in shapes if name not in folded})
 
     state_layout = Layout({})  # no running statistics
 
@@ -136,11 +140,12 @@ class MLP:
         for i in range(len(self.widths) + 1):
             hidden = i < len(self.widths)
             f = ACTIVATIONS[self.activation] if hidden else identity
-            if self.ranks is not None:
-                names = f"U_in{i}", f"core{i}", f"U_out{i}", f"b{i}"
-                layers.append((ops.tucker_dense, names, (f,)))  # (..., B, H)
-            else:
-                layers.append((ops.dense, (f"W{i}", f"b{i}"), (f,)))  # (..., B, H)
+            every = (f"{name}{i}" for name in ("W", "U_in", "core", "U_out"))
+            names = [name for name in every if name in self.layout.entries]
+            if len(names) == 2:  # a lean layer
+                layers.append((ops.dense, (names.pop(0),), (0.0,)))  # (..., B, r), without bias
+            operation = ops.dense if len(names) == 1 else ops.tucker_dense
+            layers.append((operation, (*names, f"b{i}"), (f,)))  # (..., B, H)
             if train and self.dropout and hidden:
                 layers.append((ops.dropout, (), (masks[i],)))
         return chain.apply(layers, p, x), state

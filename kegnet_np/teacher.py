@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from . import losses, sampling, train
+from . import losses, metrics, sampling, train
 from .models import MLP, WIDTHS
 from .network import Network
 from .train import Hook, Rows, Schedule, Training
@@ -13,7 +13,7 @@ SCHEDULE = Schedule(1e-3, 64, 1000, patience=20, min_epochs=100)  # the paper's
 def teach(
     rows: Rows, validation: Rows, *, classes: int | None = None, widths: Sequence[int] = WIDTHS,
     activation: str = "elu", dropout: float = 0.15, schedule: Schedule = SCHEDULE,
-    seed: int = 2019, hook: Hook | None = None,
+    balanced: bool = False, seed: int = 2019, hook: Hook | None = None,
 ) -> tuple[Network, Training]:
     """Train a teacher by cross-entropy; kept is the best epoch by validation accuracy.
 
@@ -22,6 +22,7 @@ def teach(
     rows : x (N, D), standardised, and labels (N,) to train on. validation : others, (N', D), (N',).
     classes : K; without it, the largest label of ``rows`` and one more.
     widths, activation, dropout : of the `MLP`. seed : of its start, masks and order of rows.
+    balanced : keep the best epoch by balanced accuracy: where most rows are of one class.
     hook : see `train.fit`.
 
     Returns
@@ -37,5 +38,7 @@ def teach(
     batches = train.pool_batches(x, sampling.one_hot(labels, K), schedule.batch)
     run_epoch = train.classifier_epoch(model, losses.cross_entropy, batches)
     training = Training(start.theta, start.state, rngs, schedule)
-    done = train.fit(training, run_epoch, train.share_right(model, x_val, labels_val), hook)
+    metric = metrics.balanced_accuracy if balanced else metrics.accuracy
+    score = train.share_right(model, x_val, labels_val, metric)
+    done = train.fit(training, run_epoch, score, hook)
     return Network(model, done.kept_theta[0], done.kept_state[0]), done

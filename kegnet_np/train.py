@@ -234,9 +234,9 @@ def classifier_epoch(model: MLP, loss: Callable, batches: Batches) -> Epoch:
     return run_epoch
 
 
-def share_right(model: MLP, x: np.ndarray, labels: np.ndarray) -> Callable:
-    """A score for `fit`: the share of rows x (N, D) that each member gives their label (N,)."""
-    return lambda training: accuracy(
+def share_right(model: MLP, x: np.ndarray, labels: np.ndarray, metric=accuracy) -> Callable:
+    """A score for `fit`: each member's accuracy, or other metric, on x (N, D) and labels (N,)."""
+    return lambda training: metric(
         Network(model, training.theta, training.state).predict(x), labels
     )
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -44,10 +45,12 @@ held_out = 200
 
 
 READ = "kegnet: read "  # how the line begins that says what was read of a table
+DONE = re.compile(r"kegnet: [^:]+: \d+ s")  # and one that says how far a run is
 
 
 def kegnet(*arguments, read=False) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command; without what was read, unless that is asked."""
+    """Exit code, stdout and stderr of a command; without what was read and what is done, unless
+    they are asked for."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         try:
@@ -56,7 +59,7 @@ def kegnet(*arguments, read=False) -> tuple[int, str, str]:
             code = stop.code
     lines = err.getvalue().splitlines(keepends=True)
     return code, out.getvalue(), "".join(
-        line for line in lines if read or not line.startswith(READ))
+        line for line in lines if read or not (line.startswith(READ) or DONE.match(line)))
 
 
 def accepted(*arguments) -> str:

@@ -49,6 +49,21 @@ def test_the_best_epoch_is_kept_and_not_the_last():
     assert not np.array_equal(teacher.theta, done.theta[0])
 
 
+def test_where_one_class_has_most_rows_an_epoch_can_be_kept_by_balanced_accuracy():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((300, 4)).astype(np.float32)
+    labels = (x[:, 0] + rng.standard_normal(300) > 1.2).astype(int)  # four in five are 0
+    rows, validation = (x[:200], labels[:200]), (x[200:], labels[200:])
+    schedule = Schedule(1e-2, 16, 30, patience=30)
+    kept = {}
+    for balanced, metric in ((False, metrics.accuracy), (True, metrics.balanced_accuracy)):
+        teacher, done = teach(rows, validation, widths=(6, 6), schedule=schedule, balanced=balanced)
+        assert metric(teacher.predict(validation[0]), validation[1]) == done.kept_score[0]
+        assert done.kept_score[0] == max(row["score"] for row in done.history)
+        kept[balanced] = metrics.balanced_accuracy(teacher.predict(validation[0]), validation[1])
+    assert kept[True] > kept[False]
+
+
 def test_the_same_seed_gives_the_same_bits_and_every_argument_reaches_the_training():
     usual = theta_of()
     assert np.array_equal(theta_of(), usual) and usual.dtype == np.float32

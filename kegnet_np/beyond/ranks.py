@@ -17,6 +17,7 @@ from .. import losses, sampling
 from ..models import MLP
 from ..network import Network
 from ..sampling import Sampler
+from .lean import fold
 from .start import fit_layers
 from .trials import COMPRESSIONS, EPOCHS, Candidate, Round, Trial, halving, that_agrees
 
@@ -43,8 +44,8 @@ class Allocation:
 
 
 def n_params(model: MLP, ranks) -> int:
-    """Parameters of the model's Tucker form with these ranks."""
-    return replace(model, ranks=tuple(ranks)).layout.size
+    """Parameters of the model's lean Tucker form with these ranks."""
+    return replace(model, ranks=tuple(ranks), lean=True).layout.size
 
 
 def largest_rank(model: MLP, budget: int) -> int:
@@ -58,13 +59,14 @@ def largest_rank(model: MLP, budget: int) -> int:
 
 def smaller_mlp(model: MLP, budget: int, depth: int = 3) -> MLP:
     """A plain student: an ordinary, narrower MLP within the budget, as wide as it allows."""
-    rivals = [replace(model, widths=(h,) * depth, ranks=None)
+    rivals = [replace(model, widths=(h,) * depth, ranks=None, lean=False)
               for h in range(1, 4 * max(model.widths, default=1))]
     fits = [rival for rival in rivals if rival.layout.size <= budget]
     if not fits:
-        least = rivals[0].layout.size
+        least, size = rivals[0].layout.size, replace(model, ranks=None).layout.size
         raise ValueError(f"budget is {budget:,} parameters, expected at least {least:,}: width 1 "
-                         f"in {depth} hidden layers")
+                         f"in {depth} hidden layers, {size / least:.1f} times smaller than the "
+                         "teacher")
     return fits[-1]
 
 
@@ -122,7 +124,7 @@ def allocate(teacher: Network, budget: int, sampler: Sampler, seed: int = 0) -> 
         parts = (a[HELD_OUT:][:rows].reshape(EPOCHS, -1, a.shape[-1]) for a in (x, target))
         return zip(*parts, strict=True)
 
-    candidates = [Candidate(fit_layers(teacher, r, x[-FITTED:]), LR, BATCH)
+    candidates = [Candidate(fold(fit_layers(teacher, r, x[-FITTED:])), LR, BATCH)
                   for r in tapers(teacher.model, budget)]
     rounds = [Round(keep, steps * BATCH) for keep, steps in ROUNDS]
     held_out = x[:HELD_OUT], target[:HELD_OUT]

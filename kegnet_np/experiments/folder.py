@@ -6,6 +6,8 @@ keeps one too. So a run that was killed goes on where it was and ends with the s
 
 import json
 import os
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +19,7 @@ from ..io.files import TEMPORARY, check_place, write_text
 from ..train import Training
 
 SAVE_EVERY = 15.0  # seconds between checkpoints of a training under way
+TELL_EVERY = 60.0  # seconds between lines on stderr, where it is no terminal with a bar
 LOCK, HOLDER = ".lock", ".running"  # files of a folder in which a process is at work
 
 
@@ -85,17 +88,44 @@ def opened(out: Path, identity: dict, resume: bool) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def told(name: str) -> Iterator[None]:
+    """Where stderr is no terminal, a line on it every minute says that the stage goes on, and where
+    its training is, if there is one under way."""
+    if sys.stderr.isatty():
+        yield
+        return
+    done, began, Progress.now = threading.Event(), time.monotonic(), ""
+
+    def tell():
+        while not done.wait(TELL_EVERY):
+            print(f"kegnet: {name}: {time.monotonic() - began:.0f} s{Progress.now}",
+                  file=sys.stderr, flush=True)
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
 class Progress:
-    """A hook for `train.fit`: a bar, quiet when stderr is no terminal; and a checkpoint.
+    """A hook for `train.fit`: a bar where stderr is a terminal, else what `told` tells; and a
+    checkpoint.
 
     name : of the stage. path : of a checkpoint that is written now and then, and gone on from if it
     is there; or None. quiet : no bar.
     """
 
+    now = ""  # where the training under way in this process is
+
     def __init__(self, name: str, path: Path | None = None, quiet: bool = False):
         self.name, self.path, self.quiet, self.bar = name, path, quiet, None
 
     def __call__(self, training: Training) -> None:
+        Progress.now = f", epoch {training.epoch} of at most {training.schedule.epochs}"
         if self.bar is None:
             if self.path is not None and self.path.exists():
                 checkpoint.restore_training(self.path, training, self.name)

@@ -12,9 +12,9 @@ from math import inf
 import numpy as np
 
 from ..beyond import samplers as named
-from ..beyond.ranks import n_params
+from ..beyond.ranks import largest_rank, n_params, smaller_mlp
 from ..models import MLP
-from . import grid
+from . import grid, pipeline
 from .jobs import REAL, Job
 from .run import FORMS, SCORES
 from .text import span
@@ -50,6 +50,10 @@ def jobs_of(models: Mapping[str, MLP], compressions: Mapping[str, Sequence[float
             raise ValueError(f"compressions is {given}, expected different numbers above 1")
         for teacher, c in product(range(seed, seed + teachers), given):
             possible = M.layout.size / c >= n_params(M, (1,))
+            if not possible and forms and "mlp" not in forms:
+                largest_rank(M, int(M.layout.size / c))  # says what is
+            if any(form == "mlp" for form, _ in kinds):
+                smaller_mlp(M, int(M.layout.size / c))
             made += [Job(dataset, teacher, "distill", form, names, compression=c)
                      for form, names in kinds if (possible or form == "mlp")
                      and (c == min(given) or names not in also)]
@@ -82,18 +86,23 @@ def _sizes(result: dict, **wanted) -> list[float]:
     return sorted({*grid.values_of(result, "compression", **wanted | {"does": "distill"})})
 
 
-def _curve(result: dict, dataset: str, kind: dict) -> dict[float, dict]:
-    """By compression the `interval` of the accuracy of a kind of students; may be empty."""
+def _curve(result: dict, dataset: str, kind: dict, key: str = "accuracy") -> dict[float, dict]:
+    """By compression the `interval` of a score of a kind of students; may be empty."""
     at = kind | {"dataset": dataset}
-    return {c: grid.entry(result, at | {"compression": c}) for c in _sizes(result, **at)}
+    return {c: grid.entry(result, at | {"compression": c}, key=key) for c in _sizes(result, **at)}
 
 
 def rows(result: dict, dataset: str, key: str = "accuracy") -> list[list[str]]:
-    """Header, the teachers' row, and a row per compression: parameters, a cell for every kind."""
+    """Header, the teachers' row, where one class has most of the rows a row of who always answers
+    it, and a row per compression: parameters, a cell for every kind."""
     kinds, taught = _kinds(result), {"dataset": dataset, "does": "teach"}
     out = [[f"{dataset}: {SCORES[key]}, %", "parameters", *kinds]]
     counts = span(grid.values_of(result, "n_params", **taught))
     out.append(["teacher", counts, grid.shown(result, taught, key=key)] + [""] * (len(kinds) - 1))
+    largest = grid.cells_of(result, **taught)[0].get("majority")
+    if largest and key in largest and pipeline.uneven(largest):
+        always = f"always answer {largest['answer']}"
+        out.append([always, "", f"{100 * largest[key]:.1f}"] + [""] * (len(kinds) - 1))
     for c in _sizes(result, dataset=dataset):
         at = {"dataset": dataset, "compression": c}
         counts = span(grid.values_of(result, "n_params", does="distill", **at))
@@ -118,30 +127,33 @@ def _pairs(kinds: dict[str, dict]) -> list[tuple[str, str]]:
     return pairs
 
 
-def differences(result: dict) -> list[list[str]]:
-    """A row per data set and compression: differences of accuracy, paired by teacher."""
+def differences(result: dict, key: str = "accuracy") -> list[list[str]]:
+    """A row per data set and compression: differences of a score, paired by teacher."""
     kinds = _kinds(result)
     pairs = _pairs(kinds)
-    out = [["paired differences of accuracy", *map(" − ".join, pairs)]]
+    out = [[f"paired differences of {SCORES[key].removeprefix('test ')}", *map(" − ".join, pairs)]]
     for dataset in _sets(result):
         for c in _sizes(result, dataset=dataset):
             at = {"dataset": dataset, "compression": c}
-            less = [grid.shown(result, kinds[a] | at, kinds[b] | at) for a, b in pairs]
+            less = [grid.shown(result, kinds[a] | at, kinds[b] | at, key=key) for a, b in pairs]
             out += [[f"{dataset}, {c:g}x", *less]] if any(less) else []
     return out
 
 
 def within(result: dict) -> list[list[str]]:
-    """The largest compression up to which every mean is within so many points of the teacher."""
+    """The largest compression up to which every mean, of accuracy and of balanced accuracy, is
+    within so many points of the teacher."""
     kinds = _kinds(result)
-    out = [["largest compression within", *kinds]]
+    out = [["largest compression within, in accuracy and balanced accuracy", *kinds]]
     for dataset, points in product(_sets(result), WITHIN):
-        least = grid.entry(result, {"dataset": dataset, "does": "teach"})["mean"] - points / 100
         out.append([f"{dataset}: {points} point{'s' * (points > 1)} of the teacher"])
         for kind in kinds.values():
-            curve = _curve(result, dataset, kind)
-            far = min((c for c in curve if curve[c]["mean"] < least), default=inf)
-            out[-1].append(["none", *(f"{c:g}x" for c in curve if c < far)][-1])
+            less = [inf]
+            for key in ("accuracy", "balanced"):
+                taught = grid.entry(result, {"dataset": dataset, "does": "teach"}, key=key)
+                curve, least = _curve(result, dataset, kind, key), taught["mean"] - points / 100
+                less += [c for c in curve if curve[c]["mean"] < least]
+            out[-1].append(["none", *(f"{c:g}x" for c in curve if c < min(less))][-1])
     return out
 
 
@@ -174,10 +186,13 @@ def recipes(result: dict) -> list[list[str]]:
 
 
 def tables(result: dict) -> list[list[list[str]]]:
-    """All tables: the scores by set, differences, largest compressions, ranks and recipes."""
+    """All tables: the scores by set, differences, of balanced accuracy too where a set is uneven,
+    largest compressions, ranks and recipes."""
+    uneven = any(pipeline.uneven(c.get("majority")) for c in grid.cells_of(result, does="teach"))
+    less = [differences(result, key) for key in ("accuracy", "balanced")[: 1 + uneven]]
     by_set = [rows(result, d, key) for key in SCORES for d in _sets(result)]
     last = [table for table in (chosen(result), recipes(result)) if len(table) > 1]
-    return [*by_set, differences(result), within(result), *last]
+    return [*by_set, *less, within(result), *last]
 
 
 def figure(result: dict):

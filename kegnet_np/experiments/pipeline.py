@@ -7,10 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
+
+import data_loaders
 
 from .. import metrics, sampling
 from ..beyond import metadata, ranks, recipe, samplers
+from ..beyond.lean import fold
 from ..beyond.start import fit_layers
 from ..beyond.trials import COMPRESSIONS, that_agrees
 from ..generator import extract, generated
@@ -21,11 +25,12 @@ from ..student import distill
 from ..teacher import teach
 from ..train import Training
 from ..tucker import compress
-from .folder import Progress
+from .folder import Progress, told
 from .jobs import REAL, Found, Job, Made
 from .settings import Compress, Settings
 
 AGAIN = 2  # times that students who diverged learn again
+IMBALANCED = 0.6  # the share of a largest class from which on balanced accuracy counts too
 
 
 def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
@@ -40,9 +45,12 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
         validation = data and (data.x_val, data.y_val)
         common: dict[str, Any] = {"seed": settings.every.seed, "hook": Progress(job.what, part)}
         if job.does == "teach":
+            largest = majority(data)
+            own_table = settings.data.dataset not in data_loaders.NAMES
+            common |= settings.teach.arguments()
             M, done = teach((data.x_train, data.y_train), validation, classes=data.classes,
-                            **settings.teach.arguments(), **common)
-            return [M], told_of(M, M, settings, data) | trained(done)
+                            balanced=own_table and uneven(largest), **common)
+            return [M], told_of(M, M, settings, data) | trained(done) | {"majority": largest}
         M = found["teach"].member(0)
         if job.does == "extract":
             arguments = settings.extract.arguments()
@@ -55,7 +63,8 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
             if job.form == "mlp":
                 return plain(job, M, settings, found, sampler(job.start), data)
             own_start = replace(settings.compress, sampler=job.start)
-            start, chosen = compressed(M, own_start, settings.every.seed, sampler)
+            lean = settings.data.dataset not in data_loaders.NAMES  # of a table of one's own
+            start, chosen = compressed(M, own_start, settings.every.seed, sampler, lean)
             header = {"seconds": 0.0, "kept_epoch": [0], "ranks": start.model.ranks}
             if chosen:
                 header |= {"seconds": chosen.seconds, "trials": [asdict(t) for t in chosen.trials]}
@@ -79,9 +88,10 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Work on one thread, where an error of training says whose it is."""
+    """Work on one thread, where an error of training says whose it is; see also `folder.told`."""
     try:
-        with threadpool_limits(1, user_api="blas"):  # small matrices: threads cost more than bring
+        # Small matrices: threads cost more than they bring.
+        with told(name), threadpool_limits(1, user_api="blas"):
             yield
     except FloatingPointError as error:
         raise FloatingPointError(f"{name}: {error}") from error
@@ -92,15 +102,16 @@ def budget_of(settings: Compress, size: int) -> int:
     return settings.params or int(size / (settings.compression or 8))
 
 
-def compressed(M: Network, settings: Compress, seed: int, sampler_of: Callable
+def compressed(M: Network, settings: Compress, seed: int, sampler_of: Callable, lean: bool = False
                ) -> tuple[Network, ranks.Allocation | None]:
     """Where Tucker students start; with ranks auto, also where the rank goes.
 
+    lean : take the lean form where ranks are given too.
     sampler_of : makes the sampler of ``settings.sampler``, if it is needed.
     """
-    found = None
+    found, form = None, fold if lean or not settings.ranks else (lambda student: student)
     if settings.ranks and settings.init == "weights":
-        return compress(M, settings.ranks), None
+        return form(compress(M, settings.ranks)), None
     sampler = sampler_of(settings.sampler or "normal")
     if not settings.ranks and settings.agreement is not None:
         found = ranks.smallest(M, settings.agreement, sampler, seed)
@@ -108,9 +119,9 @@ def compressed(M: Network, settings: Compress, seed: int, sampler_of: Callable
         found = ranks.allocate(M, budget_of(settings, M.size), sampler, seed)
     chosen = found.ranks if found else settings.ranks
     if settings.init == "weights":
-        return compress(M, chosen), found
+        return form(compress(M, chosen)), found
     x = sampler(sampling.seeded(seed, "fit")[0], ranks.FITTED)
-    return fit_layers(M, chosen, x), found
+    return form(fit_layers(M, chosen, x)), found
 
 
 def starts_of(job: Job, settings: Settings, found: Found) -> list[Network]:
@@ -128,7 +139,7 @@ def random_starts(job: Job, M: Network, settings: Settings, budget: int) -> list
         models = plain_models(M.model, budget, settings, job.layers)
     else:  # a shallower Tucker form
         shallow = replace(M.model, widths=M.model.widths[:1] * job.layers)
-        models = [replace(shallow, ranks=(ranks.largest_rank(shallow, budget),))]
+        models = [replace(shallow, ranks=(ranks.largest_rank(shallow, budget),), lean=True)]
     draw = settings.every.seed, f"{job.purpose} init", settings.distill.students
     return [Network.random(model, sampling.seeded(*draw)) for model in models]
 
@@ -230,6 +241,18 @@ def scores(network: Network, M: Network, data) -> dict[str, Any]:
         "accuracy": metrics.accuracy(logits, data.y_test).tolist(),
         "balanced": metrics.balanced_accuracy(logits, data.y_test).tolist(),
         "agreement": metrics.agreement(logits, M.predict(data.x_test)).tolist()}
+
+
+def majority(data) -> dict[str, Any]:
+    """What who always answers the largest class of training rows scores on the test rows."""
+    k = np.bincount(data.y_train).argmax()
+    return {"answer": data.class_names[k], "accuracy": float(np.mean(data.y_test == k)),
+            "balanced": 1 / len(np.unique(data.y_test))}
+
+
+def uneven(largest: dict | None) -> bool:
+    """Whether the `majority` is so large that accuracy alone says little."""
+    return largest is not None and largest["accuracy"] > IMBALANCED
 
 
 def trained(done) -> dict[str, Any]:

@@ -28,6 +28,7 @@ LABELS = {
     "normal": "Tucker + normal noise",
     "kegnet": "Tucker + KegNet",
     REAL: "Tucker + real inputs (ceiling)"}
+STARTS = {"weights": "from weights", "activations": "fitted to samples"}  # of "Tucker only"
 FORMS = {"tucker": "Tucker", "mlp": "MLP"}  # of students, as `LABELS` has them
 RIVAL = "smaller MLP, same samples"  # of Tucker students
 SCORES = {"accuracy": "test accuracy", "balanced": "balanced accuracy", "agreement": "agreement"}
@@ -98,18 +99,19 @@ def run(settings: Settings, load: Callable, out, *, figures: bool = True, **opti
 def result_of(settings: Settings, named: dict[str, dict]) -> dict:
     """What `result.json` holds, from the headers of the jobs by name."""
     tucker, known = named.get("tucker", {}), named["teacher"]["data"]
+    largest = named["teacher"].get("majority")  # a folder of an earlier version has none
     scored = {name: header for name, header in named.items() if "accuracy" in header}
     n_params = {name: header["n_params"] for name, header in scored.items()}
     n_params["student"] = n_params["tucker" if tucker else "normal"]
     return {
         "dataset": known["name"], "classes": known["class_names"], "seed": settings.every.seed,
         "form": settings.compress.form, "ranks": tucker.get("ranks"),
-        "protocol": settings.every.protocol,
+        "init": settings.compress.init, "protocol": settings.every.protocol,
         "selection": settings.distill.selection, "changed": changes(settings),
         "sampling": settings.distill.sampling, "n_params": n_params,
         "compression": n_params["teacher"] / n_params["student"],
         "trials": tucker.get("trials", []),
-        "recipes": _recipes(named),
+        "recipes": _recipes(named), "majority": largest,
         **{key: {name: {"values": header[key], **interval([header[key]])}
                  for name, header in scored.items()} for key in SCORES},
         "seconds": {name: header["seconds"] + header.get("recipe_seconds", 0)
@@ -148,15 +150,23 @@ def draw(folder: Path, settings: Settings, data, networks: dict, headers: dict) 
 
 
 def table(result: dict) -> str:
-    """The result as text: approach, parameters, compression, accuracy and agreement, seconds."""
-    rows = [["approach", "parameters", "compression", "accuracy %", "agreement %", "seconds"]]
+    """The result as text: approach, parameters, compression, scores, seconds. Where one class has
+    most of the rows, balanced accuracy too, and who always answers that class."""
+    largest, scores = result["majority"], {"accuracy": "accuracy %", "agreement": "agreement %"}
+    if pipeline.uneven(largest):
+        scores = {"accuracy": "accuracy %", "balanced": "balanced %", "agreement": "agreement %"}
+    rows = [["approach", "parameters", "compression", *scores.values(), "seconds"]]
     for name in result["accuracy"]:
         n = result["n_params"][name]
         label = LABELS.get(name, RIVAL if name == "mlp" else f"Tucker + {name}")
+        label += f", {STARTS[result['init']]}" if name == "tucker" else ""
         cells = [label.replace("Tucker", FORMS[result["form"]]), f"{n:,}",
                  f"{result['n_params']['teacher'] / n:.2f}x"]
-        cells += [cell(result[key][name], 2, spread="sd") for key in ("accuracy", "agreement")]
+        cells += [cell(result[key][name], 2, spread="sd") for key in scores]
         rows.append([*cells, f"{result['seconds'][name]:.1f}"])
+    if "balanced" in scores:
+        shares = (f"{100 * largest[key]:.2f}" for key in ("accuracy", "balanced"))
+        rows.insert(2, [f"always answer {largest['answer']}", "", "", *shares, "", ""])
     note = (
         f"test rows of {result['dataset']}; mean ± sd over one teacher's students; their epoch "
         f"selected by: {result['selection']};\nprotocol {result['protocol']}"

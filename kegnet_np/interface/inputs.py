@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,8 +154,11 @@ def new_file(out: Path) -> None:
 
 
 def options(jobs: int, resume: bool, dask: str | None = None) -> dict[str, Any]:
-    """Of `engine.Engine`; it reports where a person looks on, as tqdm does."""
+    """Of `engine.Engine`; a line on stderr after every job says how far it is."""
     from tqdm import tqdm
 
-    report = {"report": partial(tqdm.write, file=sys.stderr)} if sys.stderr.isatty() else {}
-    return {"processes": jobs, "resume": resume, "dask": dask, **report}
+    def report(line: str) -> None:
+        tqdm.write(f"kegnet: {line}", file=sys.stderr)  # above the bar, if there is one
+        sys.stderr.flush()
+
+    return {"processes": jobs, "resume": resume, "dask": dask, "report": report}

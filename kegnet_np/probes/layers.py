@@ -17,11 +17,13 @@ def outputs(model: MLP, p, x, masks=None) -> list:
     is on.
     """
     outs, depth = [], len(model.widths)
-    layer, kinds = ((ops.dense, ("W", "b")) if model.ranks is None else
-                    (ops.tucker_dense, ("U_in", "core", "U_out", "b")))
     for i in range(depth + 1):
         f = ACTIVATIONS[model.activation] if i < depth else identity
-        outs.append(layer(x, *(p[f"{kind}{i}"] for kind in kinds), f))
+        every = (f"{kind}{i}" for kind in ("W", "U_in", "core", "U_out"))
+        *factors, last = (name for name in every if name in model.layout.entries)
+        for name in factors:  # of a Tucker form, lean or the paper's
+            x = ops.dense(x, p[name], 0.0)
+        outs.append(ops.dense(x, p[last], p[f"b{i}"], f))
         x = outs[-1] if masks is None or i == depth else ops.dropout(outs[-1], masks[i])
     return outs
 

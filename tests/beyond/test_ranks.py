@@ -7,6 +7,7 @@ import pytest
 
 from kegnet_np import losses, sampling, train
 from kegnet_np.beyond import ranks
+from kegnet_np.beyond.lean import fold
 from kegnet_np.beyond.start import fit_layers
 from kegnet_np.experiments import plots
 from kegnet_np.models import MLP
@@ -70,7 +71,7 @@ def test_a_trial_is_a_short_training_by_fit_without_dropout(teacher, monkeypatch
     x = sampling.normal(6)(rng, ranks.HELD_OUT + 16 * 64)
     p = losses.softmax(teacher.predict(x))
     for trial in found.trials[::3]:
-        start = fit_layers(teacher, trial.ranks, x[-ranks.FITTED :])
+        start = fold(fit_layers(teacher, trial.ranks, x[-ranks.FITTED :]))
         student = replace(start.model, dropout=0.0)
         seen = [a[ranks.HELD_OUT :].reshape(8, 2, 1, 64, -1) for a in (x, p)]
         run_epoch = train.classifier_epoch(

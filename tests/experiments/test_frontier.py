@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from shell import accepted, refused, write_table
+from shell import accepted, kegnet, refused, write_table
 
 from kegnet_np.beyond import ranks
 from kegnet_np.experiments import frontier, text
@@ -40,6 +40,49 @@ def done(tmp_path_factory, monkeypatch_module):
 def monkeypatch_module():
     with pytest.MonkeyPatch.context() as patch:
         yield patch
+
+
+def uneven(folder, ants=320):
+    """A table of which most rows are ants."""
+    lines = write_table(folder / "even.csv", ("ant", "bee")).read_text().splitlines()
+    kinds = [[line for line in lines[1:] if line.endswith(name)] for name in ("ant", "bee")]
+    path = folder / "uneven.csv"
+    path.write_text("\n".join([lines[0], *kinds[0] * 4, *kinds[1][: 800 - ants]]) + "\n")
+    return path
+
+
+def test_of_an_uneven_table_a_row_tells_what_the_largest_class_alone_scores(tmp_path, done):
+    folder, *_ = done
+    out = tmp_path / "f"
+    options = ["--config", folder / "tiny.toml", "--compressions", 1.5, "--forms", "mlp"]
+    code, _, err = kegnet("frontier", "--datasets", uneven(tmp_path), *options,
+                          "--samplers", "normal", "--out", out)
+    assert code == 0, err
+    result = json.loads((out / "table.json").read_text())
+    (largest,) = [c["majority"] for c in cells_of(result, does="teach")]
+    assert largest == {"answer": "ant", "accuracy": pytest.approx(0.8), "balanced": 0.5}
+    for key, share in (("accuracy", "80.0"), ("balanced", "50.0")):
+        always, *cells = frontier.rows(result, str(tmp_path / "uneven.csv"), key)[2]
+        assert (always, cells[:2]) == ("always answer ant", ["", share])
+    heads = [table[0][0] for table in frontier.tables(result)]
+    assert heads.count("paired differences of balanced accuracy") == 1
+    assert "paired differences of balanced accuracy" not in [
+        table[0][0] for table in frontier.tables(done[3])]
+    assert not any("always" in row[0] for row in frontier.rows(done[3], str(folder / "pets.csv")))
+
+
+def test_within_a_point_of_the_teacher_is_balanced_accuracy_too(done):
+    *_, result = done
+    name = cells_of(result, does="teach")[0]["dataset"]
+    fields = {"dataset": name, "teacher": 2019}
+    student = fields | {"does": "distill", "form": "mlp", "samples": "normal", "compression": 8.0,
+                        "accuracy": [0.95], "balanced": [0.95]}
+    worse = student | {"compression": 16.0, "balanced": [0.90]}
+    worst = student | {"compression": 24.0, "accuracy": [0.90], "balanced": [0.90]}
+    teacher = fields | {"does": "teach", "accuracy": [0.955], "balanced": [0.955]}
+    for cells, far in (([worst], "none"), ([student, worse, worst], "8x"),
+                       ([student, worse | {"balanced": [0.95]}, worst], "16x")):
+        assert frontier.within({"cells": [teacher, *cells]})[1][1] == far
 
 
 def students(result, samples, **wanted):
@@ -105,9 +148,10 @@ def test_the_largest_compression_within_points_needs_all_smaller_ones_within():
     def cell(samples, accuracy, compression=0.0):
         return {"dataset": "d", "teacher": 1, "does": "distill", "form": "tucker",
                 "samples": samples, "compression": compression, "accuracy": [accuracy],
-                "n_params": 5}
+                "balanced": [1.0], "n_params": 5}
 
-    teacher = {"dataset": "d", "teacher": 1, "does": "teach", "accuracy": [0.95], "n_params": 5}
+    teacher = {"dataset": "d", "teacher": 1, "does": "teach", "accuracy": [0.95],
+               "balanced": [1.0], "n_params": 5}
     made = [teacher, cell("a", 0.945, 2.0), cell("a", 0.93, 4.0), cell("a", 0.95, 8.0),
             cell("b", 0.9, 2.0), cell("b", 0.95, 4.0), cell("b", 0.95, 8.0)]
     head, one, three = frontier.within({"cells": made})

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import pytest
-from shell import ENVIRONMENT, READ, accepted, contents, refused, write_table
+from shell import DONE, ENVIRONMENT, READ, accepted, contents, refused, write_table
 
 import data_loaders
 from kegnet_np import generator, sampling, student, teacher, tucker
@@ -49,9 +49,10 @@ def start(moment, *arguments):
 
 
 def said(process):
-    """What a process printed, but for the line that says what it read."""
+    """What a process printed, but for lines that say what it read and how far it is."""
     out, err = process.communicate()
-    return out, "".join(line for line in err.splitlines() if not line.startswith(READ))
+    return out, "".join(line for line in err.splitlines()
+                        if not (line.startswith(READ) or DONE.match(line)))
 
 
 def assert_same_run(run, other):

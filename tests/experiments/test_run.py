@@ -10,7 +10,7 @@ import pytest
 from shell import TINY, accepted, contents, kegnet, write_table
 
 import data_loaders
-from kegnet_np.experiments import pipeline
+from kegnet_np.experiments import folder, pipeline
 from kegnet_np.experiments import run as whole
 from kegnet_np.experiments.folder import RunError, opened
 from kegnet_np.io import checkpoint
@@ -38,6 +38,40 @@ def test_a_run_folder_holds_everything(finished):
     assert (config["ranks"], config["students"], config["teacher_lr"]) == ([1], 3, 0.01)
     for figure in (finished.run / "figures").iterdir():
         assert figure.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_the_table_of_an_uneven_set_has_balanced_accuracy_and_who_always_answers_the_largest_class(
+        finished):
+    result = result_of(finished.run)
+    assert "balanced %" not in whole.table(result) and "always" not in whole.table(result)
+    result["majority"] = {"answer": "no", "accuracy": 0.8931, "balanced": 0.5}
+    head, _, teacher, always, *_ = whole.table(result).splitlines()
+    assert re.split("  +", head)[3:6] == ["accuracy %", "balanced %", "agreement %"]
+    assert re.split("  +", always.strip()) == ["always answer no", "89.31", "50.00"]
+    assert re.split("  +", teacher)[4] == f"{100 * result['balanced']['teacher']['mean']:.2f}"
+
+
+def test_the_table_tells_where_the_tucker_form_without_training_comes_from(finished):
+    result = result_of(finished.run)
+    assert "\nTucker only, from weights " in whole.table(result)
+    fitted = whole.table(result | {"init": "activations"})
+    assert "\nTucker only, fitted to samples " in fitted
+
+
+def test_a_run_without_a_terminal_tells_every_job_and_every_minute(tmp_path, monkeypatch):
+    table = write_table(tmp_path / "pets.csv", rows=90)
+    settings = tmp_path / "tiny.toml"
+    settings.write_text(TINY, encoding="utf-8")
+    monkeypatch.setattr(folder, "TELL_EVERY", 0.02)
+    code, _, err = kegnet("run", "--dataset", table, "--config", settings, "--jobs", 1,
+                          "--out", tmp_path / "r", read=True)
+    lines = [line.removeprefix("kegnet: ") for line in err.splitlines()]
+    jobs = [line.split()[0] for line in lines if re.match(r"\d+/7 pets-2019", line)]
+    assert code == 0 and jobs == [f"{i}/7" for i in range(1, 8)]
+    on_the_way = [re.fullmatch(r"(\w+): \d+ s(?:, epoch \d+ of at most (\d+))?", line)
+                  for line in lines]
+    told = {m[1]: m[2] for m in on_the_way if m and m[2]}
+    assert told["teacher"] == "12" and told["normal"] == "8"
 
 
 def test_result_json_says_what_was_done_and_how_well(finished):

@@ -14,7 +14,9 @@ from kegnet_np.network import Network
 from kegnet_np.probes import layers
 
 MODELS = {"plain": MLP(3, 4, (7, 6, 5), "tanh", 0.2),
-          "Tucker": MLP(3, 4, (7, 6, 5), dropout=0.2, ranks=(3, 2)), "linear": MLP(3, 4, ())}
+          "Tucker": MLP(3, 4, (7, 6, 5), dropout=0.2, ranks=(3, 2)),
+          "lean": MLP(3, 4, (7, 6, 5), dropout=0.2, ranks=(3, 2), lean=True),
+          "linear": MLP(3, 4, ())}
 
 
 def stack_of(model, S=2, dtype=np.float64):
