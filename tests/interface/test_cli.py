@@ -16,7 +16,7 @@ from kegnet_np.generator import decoder, generator
 from kegnet_np.io import checkpoint
 from kegnet_np.network import Network
 
-AGREES = (r"84 parameters instead of 139; agrees with the teacher on \d\d\.\d\d% of 10,000 rows of "
+AGREES = (r"59 parameters instead of 139; agrees with the teacher on \d\d\.\d\d% of 10,000 rows of "
           "normal noise\n")
 
 
@@ -44,7 +44,7 @@ def test_the_stages_one_by_one_make_the_numbers_of_a_run(finished, folder):
     assert out.startswith("g.npz: 2 generators, classifier loss ")
     assert same_numbers("g.npz", finished.stages["generators"])
     out = accepted("compress", *teacher, *settings, "--out", "c.npz")
-    assert out == "c.npz: 84 parameters instead of 139, 1.65x smaller, not yet trained\n"
+    assert out == "c.npz: 59 parameters instead of 139, 2.36x smaller, not yet trained\n"
     assert same_numbers("c.npz", finished.stages["tucker"])
     for sampler in ("uniform", "normal", "kegnet", "real"):
         files = [*teacher, "--student", "c.npz", "--out", f"{sampler}.npz"]
