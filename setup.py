@@ -56,6 +56,8 @@ setup(
     ],
     extras_require={
         "test": ["pytest>=8", "pytest-cov>=6", "pytest-xdist>=3.6", *CLUSTER, *NOTEBOOKS],
+        "gpu-cuda12": ["cupy-cuda12x>=13"],
+        "gpu-cuda13": ["cupy-cuda13x>=13.6"],
         "cluster": CLUSTER,
         "notebooks": NOTEBOOKS,
         "lint": ["ruff>=0.12", "mypy>=1.16", "import-linter>=2.5"],

@@ -19,7 +19,7 @@ FUNCTIONS = (
     "eye full log log1p matmul maximum minimum moveaxis multiply divide negative ones ones_like "
     "sign sqrt square stack subtract tanh tile where zeros zeros_like"
 )
-METHODS = "argmax astype copy max mean min reshape sum view"
+METHODS = "argmax astype copy max mean min reshape std sum view"
 moves = Counter()  # "put": arrays that came from the host, "get": that went there
 
 

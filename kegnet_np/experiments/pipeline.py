@@ -9,7 +9,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from .. import metrics, sampling
+from .. import backend, metrics, sampling
 from ..beyond import metadata, ranks, recipe, samplers
 from ..beyond.start import fit_layers
 from ..generator import extract, generated
@@ -41,6 +41,7 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
         if job.does == "teach":
             M, done = teach((data.x_train, data.y_train), validation, classes=data.classes,
                             **settings.teach.arguments(), **common)
+            M = M.moved(backend.to_host)
             return [M], told_of(M, M, settings, data) | trained(done)
         M = found["teach"].member(0)
         if job.does == "extract":
@@ -48,6 +49,7 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
             if job.members:
                 arguments["generators"] = range(*job.members)
             G, D, done = extract(M, **arguments, **common)
+            G, D = G.moved(backend.to_host), D.moved(backend.to_host)
             return [G, D], {"n_params": G.size} | trained(done)
         sampler = partial(sampler_of, settings=settings, data=data, found=found, own=own)
         if job.does == "compress":
@@ -76,7 +78,18 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
             students, done, told = by_recipe(learn, found_recipe, arguments | common, part)
         else:
             students, done, told = *learn(**arguments, **common), {}
+        students = students.moved(backend.to_host)
         return [students], told_of(students, M, settings, data) | trained(done) | told
+
+
+@contextmanager
+def on(device: str) -> Iterator[None]:
+    """Train on 'cpu' or 'cuda'; what is made comes back to the CPU."""
+    backend.use(device)
+    try:
+        yield
+    finally:
+        backend.use("cpu")
 
 
 @contextmanager
