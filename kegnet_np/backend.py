@@ -19,13 +19,12 @@ STATES = 2**16  # random numbers that a member's stream draws at once; 3 MB of t
 
 @dataclass(frozen=True)
 class Device:
-    """``xp``: its module of functions. ``expit``: the logistic function. ``stream``: a random
-    generator of a `numpy.random.SeedSequence`. ``types``: of its arrays, then of its streams."""
+    """Where arrays can be."""
 
-    xp: Any
-    expit: Callable
-    stream: Callable
-    types: tuple[type, ...]
+    xp: Any  # its module of functions
+    expit: Callable  # the logistic function
+    stream: Callable  # a random generator of a numpy.random.SeedSequence
+    types: tuple[type, ...]  # of its arrays and of its streams
 
 
 def _expit(a):
@@ -50,7 +49,6 @@ def use(device: "str | Device") -> None:
     chosen = device if isinstance(device, Device) else CPU if device == "cpu" else _cuda()
     for kind in chosen.types:
         _of_type[kind] = chosen
-    for kind in chosen.types[:1]:
         DeviceBox.register(kind)
         VSpace.register(kind)  # its sum of two cotangents is all that the tape needs
     _in_use = chosen
@@ -104,7 +102,7 @@ class _CupyStream:
 
         self._rng = cupy.random.Generator(cupy.random.XORWOW(seed, size=STATES))
 
-    def __getattr__(self, name):
+    def __getattr__(self, name):  # all other methods
         return getattr(self._rng, name)
 
     def permutation(self, x):
@@ -114,7 +112,6 @@ class _CupyStream:
 
 
 # --- on autograd's tape -------------------------------------------------------------------------
-#
 # autograd's own VJPs make NumPy arrays, so on a device the tape holds our operations, and sums and
 # multiples of losses: what `DeviceBox` can do and no more.
 
@@ -131,15 +128,6 @@ class DeviceBox(Box):
     __array_ufunc__ = None
     shape = property(lambda self: self._value.shape)
     ndim = property(lambda self: self._value.ndim)
-    dtype = property(lambda self: self._value.dtype)
-
-    def __add__(self, other):
-        return _add(self, other)
-
-    def __mul__(self, other):
-        return _scale(self, other)
-
-    def __truediv__(self, other):
-        return _scale(self, 1 / other)
-
-    __radd__, __rmul__ = __add__, __mul__
+    __add__ = __radd__ = lambda self, other: _add(self, other)
+    __mul__ = __rmul__ = lambda self, other: _scale(self, other)
+    __truediv__ = lambda self, other: _scale(self, 1 / other)  # noqa: E731

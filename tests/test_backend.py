@@ -1,11 +1,13 @@
 """The same code on a device: every array stays there, and the numbers are the CPU's."""
 
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from standin import DeviceArray, on_device
+from standin import FUNCTIONS, METHODS, DeviceArray, on_device, xp
 
-from kegnet_np import generator, student, teacher, tucker
+from kegnet_np import backend, generator, student, teacher, tucker
 from kegnet_np.backend import array_module, to_host
 from kegnet_np.kdgan import game
 from kegnet_np.kdgan.rules import Rules
@@ -118,3 +120,50 @@ def test_a_verb_keeps_every_array_on_the_device_and_finds_the_numbers_of_the_cpu
     alike(found.theta, expected.theta)
     alike(found.state, expected.state)
     assert found.model == expected.model
+
+
+def test_within_an_epoch_nothing_moves_between_host_and_device(rows, M):
+    moved = []
+    for steps in (2, 6):  # more steps an epoch, no more moves
+        with on_device() as moves:
+            generator.extract(M, generators=2, latent=2, steps=steps, schedule=PLAIN)
+            distill(rows, M, pool=16 * steps, schedule=PLAIN)
+            distill(rows, M, pool=16 * steps, fresh=True, schedule=PLAIN)
+            game.play(rows, *[Network.random(MLP(5, 3, (4,)), [np.random.default_rng(1)])] * 3,
+                      Rules(passes=(steps, steps, steps)), validation=rows, schedule=PLAIN)
+            probe(WAYS["kl"], (np.tile(rows[0], (steps, 1)), np.tile(rows[1], steps)), M)
+            moved.append(dict(moves))
+    assert moved[0] == moved[1] and min(moved[0].values()) > 0
+
+
+def test_the_stand_in_is_strict():
+    with on_device():
+        a, host = backend.put(np.ones((2, 3), np.float32)), np.ones((2, 3), np.float32)
+        for wrong in (lambda: np.exp(a), lambda: np.asarray(a), lambda: np.stack([a]),
+                      lambda: a + host, lambda: host + a, lambda: host @ a.mT, lambda: a[host > 0],
+                      lambda: bool(a.sum()), lambda: float(a.sum()), lambda: list(a),
+                      lambda: a.__imul__(host), lambda: xp.concatenate([a, host])):
+            with pytest.raises(TypeError):
+                wrong()
+        assert (a + 1).dtype == np.float32 and xp.exp(a).shape == (2, 3)
+
+
+def test_cupy_has_what_the_stand_in_has():
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed: nothing to compare with")
+    assert not [name for name in FUNCTIONS.split() if not hasattr(cupy, name)]
+    assert not [name for name in [*METHODS.split(), "mT", "get"] if not hasattr(cupy.ndarray, name)]
+    assert hasattr(cupy.linalg, "norm")
+
+
+def test_cupy_is_named_in_one_file_and_imported_when_it_is_asked_for_alone():
+    package = Path(backend.__file__).parent
+    naming = [path.name for path in package.rglob("*.py") if "cupy" in path.read_text("utf-8")]
+    assert naming == ["backend.py"]
+    assert not [line for line in Path(backend.__file__).read_text("utf-8").splitlines()
+                if line.startswith(("import cupy", "from cupy"))]
+
+
+def test_a_device_that_is_none_is_refused_and_leaves_the_cpu_in_use():
+    with pytest.raises(ValueError, match="device is 'gpu', expected 'cpu' or 'cuda'"):
+        backend.use("gpu")
+    assert isinstance(backend.put([1.0]), np.ndarray)
