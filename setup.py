@@ -62,6 +62,8 @@ setup(
         "test": ["pytest>=8", "pytest-cov>=6", "pytest-xdist>=3.6", *CLUSTER, *NOTEBOOKS,
                  *ORACLES],
         "formats": FORMATS,
+        "gpu-cuda12": ["cupy-cuda12x>=13"],
+        "gpu-cuda13": ["cupy-cuda13x>=13.6"],
         "cluster": CLUSTER,
         "notebooks": NOTEBOOKS,
         "lint": ["ruff>=0.12", "mypy>=1.16", "import-linter>=2.5"],

@@ -2,6 +2,7 @@
 
 The files of this folder are the paper, to be read in this order:
 
+    backend                     NumPy, or CuPy on a GPU
     params, autodiff            one flat vector, its named views, the tape
     activations, ops, losses    every operation: equation, reference, derivative, fast NumPy
     chain, models, network      layers as one operation; networks as pure functions, and with theta

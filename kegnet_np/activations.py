@@ -13,13 +13,15 @@ import autograd.numpy as anp
 import numpy as np
 
 from .autodiff import operation
+from .backend import array_module, expit
 
 
 @cache
-def constant(value, shape, dtype):
+def constant(value, shape, dtype, xp=np):
     """An array of one value, made once and shared by all who ask for it."""
-    array = np.full(shape, value, dtype)
-    array.setflags(write=False)
+    array = xp.full(shape, value, dtype)
+    if xp is np:  # CuPy has no such flag
+        array.setflags(write=False)
     return array
 
 
@@ -64,13 +66,17 @@ def _identity(a):
     return a
 
 
+def _identity_slope(y):
+    return array_module(y).ones_like(y)
+
+
 # --- ELU ----------------------------------------------------------------------------------------
 
 
 def _negative_part(a):
     """min(a, 0); NumPy is faster against a long row of zeros than against a scalar."""
-    row = gcd(a.size, 6400)
-    return np.minimum(a.reshape(-1, row), constant(0, row, a.dtype)).reshape(a.shape)
+    row, xp = gcd(a.size, 6400), array_module(a)
+    return xp.minimum(a.reshape(-1, row), constant(0, row, a.dtype, xp)).reshape(a.shape)
 
 
 def _elu_reference(a):
@@ -88,10 +94,10 @@ def _elu(a):
 
     The slope is 1 where a > 0, else e^a = y + 1: min(y, 0) + 1 gives it from the output.
     """
-    y = _negative_part(a)
-    np.exp(y, out=y)  # NumPy's float32 exp is vectorised from AVX2 on, expm1 with AVX-512 alone;
+    y, xp = _negative_part(a), array_module(a)
+    xp.exp(y, out=y)  # NumPy's float32 exp is vectorised from AVX2 on, expm1 with AVX-512 alone;
     y -= 1  # what expm1 gains, 1e-7 near 0, the next layer rounds away
-    return np.maximum(a, y, out=y)  # e^a − 1 ≥ a, so the maximum picks the right branch
+    return xp.maximum(a, y, out=y)  # e^a − 1 ≥ a, so the maximum picks the right branch
 
 
 # --- the others ---------------------------------------------------------------------------------
@@ -99,12 +105,16 @@ def _elu(a):
 
 def _relu(a):
     """y = max(a, 0); the slope is 1 where y > 0, else 0 (at a = 0 too, by convention)."""
-    return np.maximum(a, 0)
+    return array_module(a).maximum(a, 0)
+
+
+def _relu_slope(y):
+    return array_module(y).sign(y)  # y is never below 0
 
 
 def _tanh(a):
     """y = tanh a; the slope is 1 − y²."""
-    return np.tanh(a)
+    return array_module(a).tanh(a)
 
 
 def _tanh_slope(y):
@@ -113,8 +123,6 @@ def _tanh_slope(y):
 
 def _logistic(a):
     """y = 1 / (1 + e^−a); the slope is y (1 − y)."""
-    from scipy.special import expit  # takes half a second to import, for this alone
-
     return expit(a)
 
 
@@ -124,9 +132,9 @@ def _logistic_slope(y):
 
 # --- the table ----------------------------------------------------------------------------------
 
-identity = Activation("identity", lambda a: 1 * a, _identity, np.ones_like)
+identity = Activation("identity", lambda a: 1 * a, _identity, _identity_slope)
 elu = Activation("elu", _elu_reference, _elu, _elu_slope)
-relu = Activation("relu", lambda a: anp.where(a > 0, a, 0.0), _relu, np.sign)  # y is never below 0
+relu = Activation("relu", lambda a: anp.where(a > 0, a, 0.0), _relu, _relu_slope)
 tanh = Activation("tanh", anp.tanh, _tanh, _tanh_slope)
 logistic = Activation("logistic", lambda a: 1 / (1 + anp.exp(-a)), _logistic, _logistic_slope)
 ACTIVATIONS = {f.name: f for f in (identity, elu, relu, tanh, logistic)}

@@ -15,6 +15,7 @@ from autograd.core import VJPNode, add_outgrads
 from autograd.extend import defvjp_argnums
 from autograd.tracer import isbox, new_box, notrace_primitives, trace_stack
 
+from .backend import array_module
 from .params import Layout, Views, split
 
 # --- an operation ---------------------------------------------------------------------------------
@@ -129,10 +130,12 @@ def value_and_grad(loss: Callable, *layouts: Layout) -> Callable:
             end, aux = loss(*leaves, *args)
         _refuse_boxes(aux)
         if isbox(end):
-            _reverse(tape, end._node, np.ones_like(end._value))
+            _reverse(tape, end._node, array_module(theta).ones_like(end._value))
         gradients = [p.gradient() for p in leaves]
         tape.clear()  # nodes and tape hold each other; now the arrays are freed at once
-        gradient = gradients[0] if len(gradients) == 1 else np.concatenate(gradients, axis=-1)
+        gradient = gradients[0]
+        if len(gradients) > 1:
+            gradient = array_module(theta).concatenate(gradients, axis=-1)
         return (end._value if isbox(end) else end), gradient, aux
 
     return evaluate
@@ -158,7 +161,7 @@ class Leaves(Views):
     def gradient(self) -> np.ndarray:
         """What has arrived at the leaves, like theta."""
         whole = self.theta._node.outgrad
-        gradient = np.zeros_like(self.views.theta)
+        gradient = array_module(self.views.theta).zeros_like(self.views.theta)
         if whole is not None:
             gradient[...] = whole[0]
         parts = self.layout.views(gradient) if self.arrays else {}

@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from autograd.tracer import isbox
 
+from .activations import constant
 from .autodiff import REGISTRY, Leaves, operation, shared
+from .backend import array_module
 from .params import Views
 
 Layer = tuple[Callable, tuple[str, ...], tuple]
@@ -54,11 +56,11 @@ def _chain_vjp(need, g, kept, x, theta, p, layers):
                 gradient[name] = gradient[name] + pull if name in gradient else pull
         if 0 in wanted:
             g = shared(pulls[0], args[0])
-    flat = []
+    flat, xp = [], array_module(x)
     for name, a in p.arrays.items() if 1 in need else ():
-        pull = gradient[name] if name in gradient else np.zeros(a.shape, theta.dtype)
+        pull = gradient[name] if name in gradient else xp.zeros(a.shape, theta.dtype)
         flat.append(pull.reshape(*theta.shape[:-1], -1))
-    return g, np.concatenate(flat, axis=-1) if flat else None, None, None
+    return g, xp.concatenate(flat, axis=-1) if flat else None, None, None
 
 
 @operation(_chain_reference, _chain_vjp, inputs=(0, 1))
@@ -69,11 +71,11 @@ def chain(x, theta, p, layers):
     shape is kept.
     """
     p = p if theta is None or theta is p.theta else p.layout.views(theta)
-    kept = []
+    kept, xp = [], array_module(x)
     for f, names, constants in layers:
         args = [x, *(p[name] for name in names), *constants]
         x, of_f = REGISTRY[f.__name__].forward(*args)
         if theta is None:
-            args[0] = np.broadcast_to(args[0].dtype.type(0), args[0].shape)
+            args[0] = xp.broadcast_to(constant(0, (), args[0].dtype, xp), args[0].shape)
         kept.append((args, of_f))
     return x, kept

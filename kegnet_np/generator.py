@@ -12,6 +12,7 @@ from autograd.tracer import getval
 
 from . import losses, sampling
 from .autodiff import value_and_grad
+from .backend import array_module
 from .models import MLP, NormalisedMLP
 from .network import Network
 from .params import split
@@ -27,7 +28,7 @@ def generator(latent: int, classes: int, features: int, hidden: int = 120) -> No
 
 def generator_input(z, y):
     """z (..., B, Z) beside one-hot y (..., B, K): (..., B, Z + K)."""
-    return np.concatenate([z, y], axis=-1)
+    return array_module(z).concatenate([z, y], axis=-1)
 
 
 def decoder(features: int, latent: int, hidden: int = 120) -> NormalisedMLP:
@@ -82,7 +83,7 @@ def extraction_epoch(
             masks = M.model.draw_masks(training.rngs, batch) if teacher_dropout else None
             _, gradient, aux = step(training.theta, *split(training.state, states), y, z, masks)
             state_G, state_D, parts = aux
-            training.state = np.concatenate([state_G, state_D], axis=-1)
+            training.state = array_module(state_G).concatenate([state_G, state_D], axis=-1)
             training.adam.step(training.theta, gradient)
             for key, part in parts.items():
                 total[key] = total.get(key, 0) + part
@@ -109,11 +110,13 @@ def extract(
     -------
     G and D, stacks of S, and their training: its theta and state hold G's part, then D's.
     """
+    M = M.moved()
     G, D = generator(latent, M.model.classes, M.model.features), decoder(M.model.features, latent)
     rngs = sampling.seeded(seed, "generators", generators)
     starts = [Network.random(model, rngs) for model in (G, D)]  # each generator draws G's, then D's
+    join = array_module(M.theta).concatenate
     theta, state = (
-        np.concatenate([getattr(n, key) for n in starts], axis=-1) for key in ("theta", "state")
+        join([getattr(n, key) for n in starts], axis=-1) for key in ("theta", "state")
     )
     run_epoch = extraction_epoch(
         G, D, M, batch=schedule.batch, steps=steps, alpha=alpha, beta=beta,
@@ -135,6 +138,7 @@ def generated(G: Network, latent: int) -> sampling.Sampler:
 
     latent : Z; the generators' other inputs are the K classes.
     """
+    G = G.moved()
     S, classes, dtype = len(G.theta), G.model.inputs - latent, G.theta.dtype
 
     def sampler(rng, n):

@@ -10,6 +10,7 @@ import numpy as np
 
 from .activations import constant
 from .autodiff import operation
+from .backend import array_module
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -17,24 +18,26 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
     Not differentiable; it makes targets. For a loss use `cross_entropy` or `kl`.
     """
-    e = np.exp(logits - largest(logits))
+    e = array_module(logits).exp(logits - largest(logits))
     e /= row_sum(e)
     return e
 
 
 def largest(a):
     """The largest of each row, (..., K) -> (..., 1); fast where rows are many and short."""
-    return np.ascontiguousarray(np.moveaxis(a, -1, 0)).max(0)[..., None]
+    xp = array_module(a)
+    return xp.ascontiguousarray(xp.moveaxis(a, -1, 0)).max(0)[..., None]
 
 
 def row_sum(a):
     """The sum of each row, (..., K) -> (..., 1); BLAS is faster at it than a reduction."""
-    return np.matmul(a, constant(1, (a.shape[-1], 1), a.dtype))
+    xp = array_module(a)
+    return xp.matmul(a, constant(1, (a.shape[-1], 1), a.dtype, xp))
 
 
 def row_mean(a, b):
     """mean_b Σ_k a_bk b_bk, (..., B, K) twice -> (...)."""
-    return np.einsum("...bk,...bk->...", a, b) / a.shape[-2]
+    return array_module(a).einsum("...bk,...bk->...", a, b) / a.shape[-2]
 
 
 def alike(name, found, expected):
@@ -52,8 +55,8 @@ def log_softmax_reference(a):
 
 
 def log_softmax(a):
-    y = a - largest(a)
-    y -= np.log(row_sum(np.exp(y)))
+    y, xp = a - largest(a), array_module(a)
+    y -= xp.log(row_sum(xp.exp(y)))
     return y
 
 
@@ -65,7 +68,7 @@ def _cross_entropy_reference(a, y):
 
 
 def _cross_entropy_vjp(need, g, log_q, a, y):
-    pull = np.exp(log_q)
+    pull = array_module(a).exp(log_q)
     pull *= row_sum(y)
     pull -= y
     pull *= g[..., None, None] / a.shape[-2]
@@ -88,7 +91,8 @@ def cross_entropy(a, y):
 
 
 def _log_or_0(p):
-    return np.log(np.where(p > 0, p, 1))
+    xp = array_module(p)
+    return xp.log(xp.where(p > 0, p, 1))
 
 
 def _kl_reference(a, p):
@@ -127,7 +131,7 @@ def reconstruction(z_hat, z):
     """
     alike("z", z.shape[-2:], z_hat.shape[-2:])
     error = z_hat - z
-    return np.square(error).mean((-2, -1)), error
+    return array_module(error).square(error).mean((-2, -1)), error
 
 
 # --- diversity ----------------------------------------------------------------------------------
@@ -140,16 +144,16 @@ def _diversity_reference(x, z):
 
 
 def _latent_distances(z):
-    return np.square(z[..., :, None, :] - z[..., None, :, :]).mean(-1)  # (B, B)
+    return array_module(z).square(z[..., :, None, :] - z[..., None, :, :]).mean(-1)  # (B, B)
 
 
 def _diversity_vjp(need, g, loss, x, z):
-    B, D = x.shape[-2:]
+    (B, D), xp = x.shape[-2:], array_module(x)
     d_z = _latent_distances(z)
-    pull = np.empty_like(x)
+    pull = xp.empty_like(x)
     for k in range(D):  # a feature at a time: a (B, B, D) array would be large
         column = x[..., k]
-        signs = np.sign(column[..., :, None] - column[..., None, :])  # (B, B)
+        signs = xp.sign(column[..., :, None] - column[..., None, :])  # (B, B)
         pull[..., k] = (d_z * signs).sum(-1)
     pull *= (-2 / (B * B * D) * loss * g)[..., None, None]
     return pull, None
@@ -164,9 +168,9 @@ def diversity(x, z):
     ∂m/∂x_ik = 2/(B² D) Σ_j d_z(z_i, z_j) sign(x_ik − x_jk), where sign(0) = 0.
     """
     alike("z", z.shape[-2:], (x.shape[-2], z.shape[-1]))
-    total = 0
+    total, xp = 0, array_module(x)
     for k in range(x.shape[-1]):
         column = x[..., k]
-        total = total + np.abs(column[..., :, None] - column[..., None, :])  # (B, B)
-    loss = np.exp(-(_latent_distances(z) * total).mean((-2, -1)) / x.shape[-1])
+        total = total + xp.abs(column[..., :, None] - column[..., None, :])  # (B, B)
+    loss = xp.exp(-(_latent_distances(z) * total).mean((-2, -1)) / x.shape[-1])
     return loss, loss

@@ -21,6 +21,7 @@ import numpy as np
 
 from . import chain, ops
 from .activations import ACTIVATIONS, elu, identity
+from .backend import array_module
 from .params import Layout
 
 WIDTHS = (100,) * 11  # the paper's text says ten hidden layers, its program builds 11, and only 11
@@ -105,7 +106,8 @@ class MLP:
 
     def init(self, rng: np.random.Generator, dtype=np.float32) -> tuple[np.ndarray, np.ndarray]:
         """Random theta (P,) and an empty state (0,); weights U(−1/√fan_in, 1/√fan_in)."""
-        return _uniform_fan_in(self.layout, rng, dtype), np.empty(0, dtype)
+        theta = _uniform_fan_in(self.layout, rng, dtype)
+        return theta, theta[:0]
 
     def draw_masks(self, rngs, batch: int, dtype=np.float32) -> list[np.ndarray]:
         """Dropout masks for one step, (S, B, H) for each hidden layer: 0 or 1/(1 − p).
@@ -114,14 +116,15 @@ class MLP:
         are (B, H). Bits are the costly part, so a unit takes 16 of them, and p is rounded to a
         multiple of 2⁻¹⁶.
         """
-        if isinstance(rngs, np.random.Generator):
+        if not isinstance(rngs, (list, tuple)):
             return [mask[0] for mask in self.draw_masks([rngs], batch, dtype)]
         drop = min(round(self.dropout * 2**16), 2**16 - 1)
         units = batch * sum(self.widths)
         draw = {"size": -(-units // 4), "dtype": np.uint64, "endpoint": True}  # 4 units to a word
-        bits = np.stack([rng.integers(2**64 - 1, **draw) for rng in rngs])
+        xp = array_module(rngs[0])
+        bits = xp.stack([rng.integers(2**64 - 1, **draw) for rng in rngs])
         kept = bits.view(np.uint16)[:, :units] >= drop
-        masks = np.multiply(kept, 1 / (1 - drop / 2**16), dtype=dtype)  # (S, units)
+        masks = xp.multiply(kept, 1 / (1 - drop / 2**16), dtype=dtype)  # (S, units)
         ends = batch * np.cumsum([0, *self.widths])
         return [
             masks[:, start:stop].reshape(len(rngs), batch, -1)
@@ -193,7 +196,7 @@ class NormalisedMLP:
     def init(self, rng: np.random.Generator, dtype=np.float32) -> tuple[np.ndarray, np.ndarray]:
         """Random theta (P,), γ = 1 and β = 0; state (Q,) with means 0 and variances 1."""
         theta = _uniform_fan_in(self.layout, rng, dtype)
-        state = np.zeros(self.state_layout.size, dtype)
+        state = array_module(theta).zeros(self.state_layout.size, dtype)
         for norm in self.state_layout.views(state).values():
             norm[1] = 1
         return theta, state
@@ -208,7 +211,8 @@ class NormalisedMLP:
         B = x.shape[-2]
         if train and B < 2:
             raise ValueError(f"x has {B} row, batch-norm in training needs 2: use a larger batch")
-        moments = np.empty_like(state) if train else state
+        xp = array_module(state)
+        moments = xp.empty_like(state) if train else state
         norms = self.state_layout.views(moments).values()
         normalise = ops.batch_norm if train else ops.batch_norm_eval
         given = [(m,) if train else (m[..., 0, :, :], m[..., 1, :, :]) for m in norms]
@@ -218,7 +222,7 @@ class NormalisedMLP:
             layers.append((normalise, (f"gamma{i}", f"beta{i}"), given[i]))
         layers.append((ops.dense, (f"W{self.depth}", f"b{self.depth}"), ()))
         if self.adjust:
-            one = np.ones((1, 1), state.dtype)
+            one = xp.ones((1, 1), state.dtype)
             layers.append((normalise, (), (one, 0 * one, *given[self.depth])))
         y = chain.apply(layers, p, x)
         return y, (self._updated(state, moments, B) if train else state)
@@ -244,10 +248,10 @@ def check_ranks(ranks: Sequence[int], width: int, layers: int) -> None:
 
 def _uniform_fan_in(layout, rng, dtype):
     """PyTorch's default for a linear layer: weights and biases from U(−1/√fan_in, 1/√fan_in)."""
-    arrays, bound = {}, 1.0
+    arrays, bound, xp = {}, 1.0, array_module(rng)
     for name, (_, _, shape) in layout.entries.items():
         if name.startswith(("gamma", "beta")):
-            arrays[name] = np.full(shape, float(name.startswith("gamma")))
+            arrays[name] = xp.full(shape, float(name.startswith("gamma")))
             continue
         if not name.startswith("b"):
             bound = shape[0] ** -0.5  # a layer's bias follows its weights and shares their bound

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .backend import array_module, put
 from .params import Views
 
 
@@ -37,10 +38,11 @@ class Network:
     @classmethod
     def random(cls, model, rngs, dtype=np.float32) -> "Network":
         """``model.init`` of one random generator, or of each in a list: a stack."""
-        if isinstance(rngs, np.random.Generator):
+        if not isinstance(rngs, (list, tuple)):
             return cls(model, *model.init(rngs, dtype))
         made = [model.init(rng, dtype) for rng in rngs]
-        return cls(model, *(np.stack(arrays) for arrays in zip(*made, strict=True)))
+        xp = array_module(rngs[0])
+        return cls(model, *(xp.stack(arrays) for arrays in zip(*made, strict=True)))
 
     @property
     def size(self) -> int:
@@ -60,7 +62,13 @@ class Network:
         """A stack of S copies; without S a stack as it is, or the one network as a stack of one."""
         if self.theta.ndim > 1 and S is None:
             return self
-        return Network(self.model, *(np.stack([a] * (S or 1)) for a in (self.theta, self.state)))
+        xp = array_module(self.theta)
+        return Network(self.model, *(xp.stack([a] * (S or 1)) for a in (self.theta, self.state)))
+
+    def moved(self, move=put) -> "Network":
+        """The same on the device in use; with ``backend.to_host`` as ``move``, on the CPU."""
+        theta, state = move(self.theta), move(self.state)
+        return self if theta is self.theta else Network(self.model, theta, state)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Outputs in evaluation mode, without a gradient: x (..., N, D) -> (..., N, K)."""
@@ -69,4 +77,4 @@ class Network:
             self.model.apply(self.p, self.state, x[..., i : i + rows, :])[0]
             for i in range(0, max(x.shape[-2], 1), rows)
         ]
-        return np.concatenate(pieces, axis=-2)
+        return array_module(x).concatenate(pieces, axis=-2)

@@ -17,10 +17,10 @@ First order only: a VJP is plain NumPy and cannot be differentiated again.
 """
 
 import autograd.numpy as anp
-import numpy as np
 
 from .activations import constant, identity, through
 from .autodiff import operation
+from .backend import array_module
 
 EPS = 1e-5  # added to the variance in batch-norm
 
@@ -28,12 +28,14 @@ EPS = 1e-5  # added to the variance in batch-norm
 def _matmul(a, b):
     """a b; where the inner dimension is 1, matmul calls no BLAS: einsum is four times faster."""
     alone = a.shape[-1] == b.shape[-2] == 1
-    return np.einsum("...ij,...jk->...ik", a, b) if alone else np.matmul(a, b)
+    xp = array_module(a)
+    return xp.einsum("...ij,...jk->...ik", a, b) if alone else xp.matmul(a, b)
 
 
 def _rows(a):
     """Sum over the batch: (..., B, H) -> (..., 1, H); BLAS is faster at it than a reduction."""
-    return np.matmul(constant(1, (1, a.shape[-2]), a.dtype), a)
+    xp = array_module(a)
+    return xp.matmul(constant(1, (1, a.shape[-2]), a.dtype, xp), a)
 
 
 # --- dense --------------------------------------------------------------------------------------
@@ -85,7 +87,7 @@ def _tucker_dense_vjp(need, g, kept, x, U_in, core, U_out, b, activation=identit
     gv = _matmul(g, U_out.mT)  # (B, r')
     gu = _matmul(gv, core.mT)  # (B, r)
     return (
-        _matmul(gu, np.ascontiguousarray(U_in.mT)) if 0 in need else None,  # (B, D)
+        _matmul(gu, array_module(x).ascontiguousarray(U_in.mT)) if 0 in need else None,  # (B, D)
         x.mT @ gu if 1 in need else None,  # (D, r)
         u.mT @ gv if 2 in need else None,  # (r, r')
         v.mT @ g if 3 in need else None,  # (r', H)
@@ -131,7 +133,7 @@ def _batch_norm_vjp(need, g, kept, x, gamma, beta, moments=None):
     if 0 in need:
         pull = centred * (inv_std * (sum_gx / B))
         pull += sum_g / B
-        np.subtract(g, pull, out=pull)
+        array_module(g).subtract(g, pull, out=pull)
         pull *= gamma * inv_std
     return pull, sum_gx, sum_g, None
 
@@ -149,7 +151,7 @@ def batch_norm(x, gamma, beta, moments=None):
     variance = _rows(centred * centred) / B
     if moments is not None:
         moments[..., 0, :, :], moments[..., 1, :, :] = mean, variance
-    inv_std = 1 / np.sqrt(variance + EPS)  # (1, H)
+    inv_std = 1 / array_module(x).sqrt(variance + EPS)  # (1, H)
     y = centred * (gamma * inv_std)
     y += beta
     return y, (centred, inv_std)
@@ -178,7 +180,7 @@ def _batch_norm_eval_vjp(need, g, inv_std, x, gamma, beta, mean, variance):
 @operation(_batch_norm_eval_reference, _batch_norm_eval_vjp, inputs=(0, 1, 2))
 def batch_norm_eval(x, gamma, beta, mean, variance):
     """Batch-norm with running statistics, (1, H) each; x (B, H) -> (B, H)."""
-    inv_std = 1 / np.sqrt(variance + EPS)
+    inv_std = 1 / array_module(x).sqrt(variance + EPS)
     y = (x - mean) * (gamma * inv_std)
     y += beta
     return y, inv_std

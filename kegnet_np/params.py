@@ -10,6 +10,8 @@ from math import prod
 
 import numpy as np
 
+from .backend import array_module
+
 Shape = tuple[int, ...]
 
 
@@ -49,14 +51,14 @@ class Layout:
                 f"arrays has the names {sorted(arrays)}, expected {sorted(self.entries)}: "
                 f"{sorted(differ)} differ"
             )
-        flat = []
+        flat, xp = [], array_module(next(iter(arrays.values()), None))
         for name, (_, _, shape) in self.entries.items():
-            array = np.asarray(arrays[name], dtype)
+            array = xp.asarray(arrays[name], dtype)
             lead = array.shape[: array.ndim - len(shape)]
             if array.shape != lead + shape:
                 raise ValueError(f"arrays[{name!r}] has shape {array.shape}, expected {shape}")
             flat.append(array.reshape(*lead, prod(shape)))
-        return np.concatenate(flat, axis=-1)
+        return xp.concatenate(flat, axis=-1)
 
 
 class Views(Mapping):

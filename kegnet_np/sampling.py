@@ -9,6 +9,8 @@ from zlib import crc32
 
 import numpy as np
 
+from .backend import array_module, stream, to_host
+
 Sampler = Callable[[np.random.Generator, int], np.ndarray]
 
 
@@ -17,19 +19,19 @@ def seeded(seed: int, purpose: str, members: int | range = 1) -> list[np.random.
     if not (isinstance(seed, (int, np.integer)) and seed >= 0):
         raise ValueError(f"seed is {seed!r}, expected an integer of at least 0")
     return [
-        np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(crc32(purpose.encode()), i)))
+        stream(np.random.SeedSequence(seed, spawn_key=(crc32(purpose.encode()), i)))
         for i in (members if isinstance(members, range) else range(members))
     ]
 
 
 def stacked(draw: Callable, rngs: Sequence[np.random.Generator]) -> np.ndarray:
     """draw(rng) for each member's own generator, as a stack (S, ...)."""
-    return np.stack([draw(rng) for rng in rngs])
+    return array_module(rngs[0]).stack([draw(rng) for rng in rngs])
 
 
 def one_hot(labels: np.ndarray, classes: int, dtype=np.float32) -> np.ndarray:
     """Class numbers (...) in 0..K−1 as rows of the identity (..., K)."""
-    return np.eye(classes, dtype=dtype)[labels]
+    return array_module(labels).eye(classes, dtype=dtype)[labels]
 
 
 def draw_y(rng: np.random.Generator, n: int, classes: int, dtype=np.float32) -> np.ndarray:
@@ -63,9 +65,9 @@ def mixture(samplers: Sequence[Sampler]) -> Sampler:
         return samplers[0]
 
     def sampler(rng, n):
-        first = rng.permutation(len(samplers))
+        first = to_host(rng.permutation(len(samplers)))
         shares = [len(range(i, n, len(samplers))) for i in range(len(samplers))]
         pieces = [samplers[k](rng, share) for k, share in zip(first, shares, strict=True) if share]
-        return rng.permutation(np.concatenate(pieces))
+        return rng.permutation(array_module(rng).concatenate(pieces))
 
     return sampler

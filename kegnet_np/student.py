@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from . import losses, sampling, train
+from .backend import put
 from .network import Network
 from .train import Hook, Rows, Schedule, Training
 
@@ -43,7 +44,7 @@ def distill(
     -------
     The students, a stack, and their training.
     """
-    model = start.model
+    model, teacher = start.model, teacher.moved()
     if (model.features, model.classes) != (teacher.model.features, teacher.model.classes):
         raise ValueError(
             f"start has {model.features} features and {model.classes} classes, the teacher "
@@ -51,7 +52,7 @@ def distill(
         )
     if schedule.patience is not None and held_out is None and validation is None:
         raise ValueError("held_out is None, but schedule.patience selects an epoch: give samples")
-    start = start if start.theta.ndim == 2 else start.stack(students)
+    start = (start if start.theta.ndim == 2 else start.stack(students)).moved()
     rngs = sampling.seeded(seed, purpose, len(start.theta))
 
     def answers(x):
@@ -65,7 +66,7 @@ def distill(
             if not callable(samples):
                 raise ValueError(f"held_out is {held_out}, but samples are rows: give other rows")
             held_out = samples(sampling.seeded(seed, f"{purpose} held out")[0], held_out)
-        judges = held_out, answers(held_out).argmax(-1)
+        judges = put(held_out), answers(put(held_out)).argmax(-1)
     score = None if validation is held_out is None else train.share_right(model, *judges)
     trained = model if dropout else replace(model, dropout=0.0)
     run_epoch = train.classifier_epoch(trained, losses.kl, batches)
@@ -77,9 +78,9 @@ def distill(
 def _batches(samples, answers, rngs, pool, fresh, shared, shuffle, batch) -> train.Batches:
     """What the students see: a pool of their own, rows that all share, or fresh samples."""
     if fresh:
-        sampler = samples if callable(samples) else sampling.rows_of(samples)
+        sampler = samples if callable(samples) else sampling.rows_of(put(samples))
         return train.fresh_batches(sampler, answers, batch, -(-pool // batch), shared)
-    x = samples
+    x = samples if callable(samples) else put(samples)
     if callable(samples):
         x = sampling.stacked(lambda rng: samples(rng, pool), rngs[:1] if shared else rngs)
         x = x[0] if shared else x  # (N, D), or (S, N, D)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from . import losses, metrics, sampling, train
+from .backend import to_host
 from .models import MLP, WIDTHS
 from .network import Network
 from .train import Hook, Rows, Schedule, Training
@@ -30,7 +31,7 @@ def teach(
     The teacher, theta (P,), and its training, a stack of one.
     """
     x, labels = train.check_rows("rows", rows, classes=classes)
-    K = classes or int(labels.max()) + 1
+    K = classes or int(to_host(labels.max())) + 1
     x_val, labels_val = train.check_rows("validation", validation, x.shape[1], K)
     model = MLP(x.shape[1], K, tuple(widths), activation, dropout)
     rngs = sampling.seeded(seed, "teacher")

@@ -16,6 +16,7 @@ import numpy as np
 
 from . import sampling
 from .autodiff import value_and_grad
+from .backend import array_module, put, to_host
 from .metrics import accuracy
 from .models import MLP
 from .network import Network
@@ -78,16 +79,18 @@ class Training:
 
     def keep(self, better: np.ndarray, score: np.ndarray) -> None:
         """Take over the members marked in ``better`` (A,) as what they have to show."""
-        ids = self.members[better]
-        self.kept_theta[ids], self.kept_state[ids] = self.theta[better], self.state[better]
+        xp, ids = array_module(self.theta), self.members[better]
+        at, of = xp.asarray(ids), xp.asarray(better)
+        self.kept_theta[at], self.kept_state[at] = self.theta[of], self.state[of]
         self.kept_score[ids], self.kept_epoch[ids] = score[better], self.epoch
 
     def retire(self, done: np.ndarray) -> None:
         """Drop the members marked in ``done`` (A,); the others are not touched by it."""
         going = ~done
-        self.theta, self.state = self.theta[going], self.state[going]
+        of = array_module(self.theta).asarray(going)
+        self.theta, self.state = self.theta[of], self.state[of]
         moments = self.adam.arrays()
-        self.adam.restore({k: a[going] if a.ndim else a for k, a in moments.items()})
+        self.adam.restore({k: a[of] if a.ndim else a for k, a in moments.items()})
         self.rngs = [rng for rng, keeps in zip(self.rngs, going, strict=True) if keeps]
         self.members = self.members[going]
 
@@ -119,14 +122,16 @@ def fit(
     start = time.monotonic() - training.seconds
     while training.epoch < schedule.epochs and len(training.members):
         training.adam.lr = schedule.rate(training.epoch)
-        means = run_epoch(training)
+        means = {key: to_host(values) for key, values in run_epoch(training).items()}
         training.epoch += 1
         for key, values in means.items():
             if not np.isfinite(values).all():
                 raise FloatingPointError(
                     f"{key} is {values} in epoch {training.epoch}: lower the learning rate"
                 )
-        scores = np.full(len(training.members), np.nan) if score is None else score(training)
+        scores = np.full(len(training.members), np.nan)
+        if score is not None:
+            scores = to_host(score(training))
         for i, member in enumerate(training.members):
             row = {key: float(values[i]) for key, values in means.items()}
             row |= {} if score is None else {"score": float(scores[i])}
@@ -171,13 +176,14 @@ def pool_batches(x: np.ndarray, target: np.ndarray, batch: int, shuffle: bool = 
     """
 
     def batches(training):
-        N = x.shape[-2]
-        order = np.tile(np.arange(N), (len(training.rngs), 1))  # (A, N)
+        N, xp = x.shape[-2], array_module(x)
+        members = xp.asarray(training.members)[:, None]
+        order = xp.tile(xp.arange(N), (len(training.rngs), 1))  # (A, N)
         if shuffle:
             order = sampling.stacked(lambda rng: rng.permutation(N), training.rngs)
         for i in range(0, N, batch):
             rows = order[:, i : i + batch]
-            at = rows if x.ndim == 2 else (training.members[:, None], rows)
+            at = rows if x.ndim == 2 else (members, rows)
             yield x[at], target[at]  # (A, B, D), (A, B, K)
 
     return batches
@@ -196,7 +202,9 @@ def fresh_batches(
         for _ in range(steps):
             x = sampling.stacked(lambda rng: sampler(rng, batch), rngs)  # (A, B, D)
             seen = x, target_of(x)
-            yield seen if not shared else tuple(np.broadcast_to(a, (A, *a.shape[1:])) for a in seen)
+            yield seen if not shared else tuple(
+                array_module(a).broadcast_to(a, (A, *a.shape[1:])) for a in seen
+            )
 
     return batches
 
@@ -212,8 +220,9 @@ def classifier_epoch(model: MLP, loss: Callable, batches: Batches) -> Epoch:
 
     def run_epoch(training):
         theta, rngs, steps = training.theta, training.rngs, 0
-        total = np.zeros(len(theta))
-        pieces = [slice(i, i + PIECE) for i in range(0, len(theta), PIECE)]
+        xp = array_module(theta)
+        total, n = xp.zeros(len(theta)), PIECE if xp is np else len(theta)
+        pieces = [slice(i, i + n) for i in range(0, len(theta), n)]
         thetas = [theta[piece] for piece in pieces]
         for x, target in batches(training):
             if len(x) != len(theta):
@@ -227,8 +236,8 @@ def classifier_epoch(model: MLP, loss: Callable, batches: Batches) -> Epoch:
                 values.append(value)
                 gradients.append(gradient)
             whole = len(pieces) == 1
-            training.adam.step(theta, gradients[0] if whole else np.concatenate(gradients))
-            total, steps = total + np.concatenate(values), steps + 1
+            training.adam.step(theta, gradients[0] if whole else xp.concatenate(gradients))
+            total, steps = total + xp.concatenate(values), steps + 1
         return {"loss": total / steps}
 
     return run_epoch
@@ -236,8 +245,9 @@ def classifier_epoch(model: MLP, loss: Callable, batches: Batches) -> Epoch:
 
 def share_right(model: MLP, x: np.ndarray, labels: np.ndarray, metric=accuracy) -> Callable:
     """A score for `fit`: each member's accuracy, or other metric, on x (N, D) and labels (N,)."""
+    x, labels = put(x), to_host(labels)
     return lambda training: metric(
-        Network(model, training.theta, training.state).predict(x), labels
+        to_host(Network(model, training.theta, training.state).predict(x)), labels
     )
 
 
@@ -245,14 +255,15 @@ def check_rows(name: str, rows: Rows, features=None, classes=None) -> Rows:
     """(x, labels) as arrays; ValueError that names them if they do not fit each other."""
     if not (isinstance(rows, (tuple, list)) and len(rows) == 2):
         raise ValueError(f"{name} is {type(rows).__name__}, expected x (N, D) and labels (N,)")
-    x, labels = map(np.asarray, rows)
+    x, labels = map(put, rows)
     if x.ndim != 2 or labels.shape != x.shape[:1] or (features and x.shape[1] != features):
         raise ValueError(
             f"{name}: x has shape {x.shape} and labels {labels.shape}, expected "
             f"(N, {features or 'D'}) and (N,), a label for each row"
         )
     whole = np.issubdtype(labels.dtype, np.integer)
-    if not (len(x) and whole and labels.min() >= 0 and labels.max() < (classes or np.inf)):
+    known = to_host(labels)
+    if not (len(x) and whole and known.min() >= 0 and known.max() < (classes or np.inf)):
         limit = f"0..{classes - 1}" if classes else "0..K−1"
         raise ValueError(f"{name}: labels are no class numbers {limit}: encode them as integers")
     return x, labels

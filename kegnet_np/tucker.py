@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from .backend import to_host
 from .models import MLP
 from .network import Network
 
@@ -54,13 +55,13 @@ def compress(teacher: Network, ranks: int | Sequence[int] = 5) -> Network:
     -------
     The student, theta (P',), in the type of the teacher's.
     """
-    model = tucker_form(teacher.model, ranks)
+    model, teacher = tucker_form(teacher.model, ranks), teacher.moved(to_host)  # small, and once
     arrays: dict[str, np.ndarray] = {}
     for i, (rank_in, rank_out) in enumerate(model.rank_pairs(model.ranks or ())):
         U_in, core, U_out = decompose(teacher.p[f"W{i}"], rank_in, rank_out)
         arrays |= {f"U_in{i}": U_in, f"core{i}": core, f"U_out{i}": U_out}
         arrays[f"b{i}"] = teacher.p[f"b{i}"]
-    return Network(model, model.layout.pack(arrays, teacher.theta.dtype))
+    return Network(model, model.layout.pack(arrays, teacher.theta.dtype)).moved()
 
 
 def tucker_form(model: MLP, ranks: int | Sequence[int]) -> MLP:

@@ -13,8 +13,8 @@ PACKAGE = Path(kegnet_np.__file__).parent
 LOADERS = PACKAGE.parent / "data_loaders.py"
 FILES = {p.relative_to(PACKAGE.parent).as_posix(): p for p in [*PACKAGE.rglob("*.py"), LOADERS]}
 CORE = [
-    "params", "autodiff", "activations", "ops", "losses", "chain", "models", "network", "optim",
-    "sampling", "metrics", "train", "teacher", "generator", "tucker", "student",
+    "backend", "params", "autodiff", "activations", "ops", "losses", "chain", "models", "network",
+    "optim", "sampling", "metrics", "train", "teacher", "generator", "tucker", "student",
 ]
 FOREIGN = {
     "tqdm", "matplotlib", "tensorly", "pooch", "sklearn", "torch", "joblib", "threadpoolctl",
@@ -67,7 +67,7 @@ def test_tables_stand_alone():
 def test_the_core_can_be_read_in_one_sitting():
     core = {path.name: lines(path) for path in PACKAGE.glob("*.py")}
     assert {f"{name}.py" for name in CORE} <= set(core)
-    assert sum(core.values()) <= 1990, core
+    assert sum(core.values()) <= 2190, core
 
 
 @pytest.mark.parametrize("name", FILES)

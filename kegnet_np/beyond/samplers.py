@@ -72,7 +72,7 @@ def noised(generated: Sampler) -> Sampler:
     samples avoid class boundaries, noise knows nothing of the classes; here a student sees both."""
     def sampler(rng, n):
         x_hat, s = generated(rng, n), rng.random((n, 1), np.float32)
-        return np.sqrt(1 - s * s) * x_hat + s * rng.standard_normal(x_hat.shape, np.float32)
+        return (1 - s * s) ** 0.5 * x_hat + s * rng.standard_normal(x_hat.shape, np.float32)
 
     return sampler
 
@@ -85,7 +85,7 @@ def energy(teacher: Network, seed: int = 0) -> Sampler:
     """
     from ..losses import softmax  # with scipy, which the list of names does not need
 
-    (rng,), M = sampling.seeded(seed, "energy"), teacher.model
+    (rng,), M, teacher = sampling.seeded(seed, "energy"), teacher.model, teacher.moved()
     x = rng.standard_normal((POOL, M.features), np.float32)
     for _ in range(STEPS):
         vjp, logits = make_vjp(lambda x: M.apply(teacher.p, None, x)[0], x)

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 import data_loaders
 
-from .. import metrics, sampling
+from .. import backend, metrics, sampling
 from ..beyond import metadata, ranks, recipe, samplers
 from ..beyond.lean import fold
 from ..beyond.start import fit_layers
@@ -50,6 +50,7 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
             common |= settings.teach.arguments()
             M, done = teach((data.x_train, data.y_train), validation, classes=data.classes,
                             balanced=own_table and uneven(largest), **common)
+            M = M.moved(backend.to_host)
             return [M], told_of(M, M, settings, data) | trained(done) | {"majority": largest}
         M = found["teach"].member(0)
         if job.does == "extract":
@@ -57,6 +58,7 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
             if job.members:
                 arguments["generators"] = range(*job.members)
             G, D, done = extract(M, **arguments, **common)
+            G, D = G.moved(backend.to_host), D.moved(backend.to_host)
             return [G, D], {"n_params": G.size} | trained(done)
         sampler = partial(sampler_of, settings=settings, data=data, found=found, own=own)
         if job.does == "compress":
@@ -83,7 +85,18 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
             students, done, told = by_recipe(learn, found_recipe, arguments | common, part)
         else:
             students, done, told = *learn(**arguments, **common), {}
+        students = students.moved(backend.to_host)
         return [students], told_of(students, M, settings, data) | trained(done) | told | sizes
+
+
+@contextmanager
+def on(device: str) -> Iterator[None]:
+    """Train on 'cpu' or 'cuda'; what is made comes back to the CPU."""
+    backend.use(device)
+    try:
+        yield
+    finally:
+        backend.use("cpu")
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from .exchange import Given
 TEXTS = {
     "out": "file to write",
     "teacher": "the teacher: a checkpoint, or .skops or .safetensors; see kegnet convert",
+    "device": "where to train: cpu, or cuda for a GPU, with CuPy (default: cpu)",
     "jobs": "processes (default: as many as there are cores)",
     "generator_file": "from kegnet extract, for --sampler kegnet and noised",
     "by_position": "take a table's columns in their order, not by name",
@@ -51,7 +52,8 @@ def run(given: Annotated[Given, *EVERYTHING],
     print(f"results, metrics, checkpoints and figures are in {out}")
 
 
-def teach(given: Annotated[Given, s.Every, s.Data, s.Teach], out: Path) -> None:
+def teach(given: Annotated[Given, s.Every, s.Data, s.Teach], out: Path, device: str = "cpu"
+          ) -> None:
     """train a teacher on labelled data
 
     example: kegnet teach --dataset digits --out teacher.npz
@@ -59,18 +61,20 @@ def teach(given: Annotated[Given, s.Every, s.Data, s.Teach], out: Path) -> None:
     inputs.new_file(out)
     settings = s.make({"ranks": (1,)} | given)  # a teacher has none: the default may not suit it
     job = Job(settings.data.dataset, settings.every.seed, "teach")
-    (M,), header = pipeline.work(job, settings, inputs.load(settings), {}, None)
+    with pipeline.on(device):
+        (M,), header = pipeline.work(job, settings, inputs.load(settings), {}, None)
     checkpoint.save_network(out, M, stage="teacher", data=header["data"])
     right = 100 * header["accuracy"][0]
     print(f"{out}: teacher, {M.size:,} parameters, {right:.2f}% of test rows right")
 
 
-def extract(given: Annotated[Given, s.Every, s.Extract], teacher: Path, out: Path) -> None:
+def extract(given: Annotated[Given, s.Every, s.Extract], teacher: Path, out: Path,
+            device: str = "cpu") -> None:
     """learn generators and decoders from the teacher alone
 
     example: kegnet extract --teacher teacher.npz --out generators.npz
     """
-    (G, D), header, _, _ = _work("extract", given, teacher, out)
+    (G, D), header, _, _ = _work("extract", given, teacher, out, device=device)
     checkpoint.save_generators(out, G, D, stage="generators")
     last = header["history"][-len(G.theta) :]
     cls, dec = (sum(row[k] for row in last) / len(last) for k in ("cls_loss", "dec_loss"))
@@ -98,7 +102,7 @@ def compress(given: Annotated[Given, s.Every, s.Compress], teacher: Path, out: P
 
 def distill(given: Annotated[Given, s.Every, s.Data, s.Compress, s.Distill, "but", "sampler"],
             teacher: Path, out: Path, sampler: str = "normal", student: Path | None = None,
-            generator_file: Path | None = None) -> None:
+            generator_file: Path | None = None, device: str = "cpu") -> None:
     """train students on the teacher's answers to samples
 
     out : file to write: .npz, a checkpoint of all students; or of one .onnx, .h (C99), .py, .safetensors
@@ -114,7 +118,7 @@ def distill(given: Annotated[Given, s.Every, s.Data, s.Compress, s.Distill, "but
             raise ValueError(f"--students is {given['students']}, but {out} holds one network; "
                              "write .npz, and kegnet convert a --member of it")
     (students,), header, M, settings = _work(
-        "distill", given | own, teacher, out, generator_file, sampler, student)
+        "distill", given | own, teacher, out, generator_file, sampler, student, device)
     if one:
         made = files.Classifier(students.member(0), files.schema_of(header))
         files.write(out, made)
@@ -138,12 +142,13 @@ def distill(given: Annotated[Given, s.Every, s.Data, s.Compress, s.Distill, "but
 
 
 def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Path | None = None,
-          samples: str = "", student: Path | None = None
+          samples: str = "", student: Path | None = None, device: str = "cpu"
           ) -> tuple[list[Network], dict, Network, s.Settings]:
     """`pipeline.work` on what files hold: networks, and a header with the teacher's data; also the
     teacher and settings."""
     inputs.new_file(out)
-    M, known = inputs.teacher(teacher)
+    with pipeline.on(device):  # see that there is such a device, before all else
+        M, known = inputs.teacher(teacher)
     shape = None if student or does == "extract" else M.model
     settings, data, own = inputs.settings(given, known, shape), None, None
     if does != "extract" and (file := settings.compress.metadata):
@@ -158,7 +163,11 @@ def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Pat
     if job.needs.keys() > found.keys():  # compress first
         (start,), _ = pipeline.work(job.needs["compress"], settings, data, found, None, own=own)
         found["compress"] = start.stack()
-    networks, header = pipeline.work(job, settings, data, found, None, own=own)
+    if device != "cpu" and (settings.distill.recipe == "chosen" or own):
+        raise ValueError(f"--device is {device}, but trials of recipes and samples of metadata are "
+                         "made for cpu; give --recipe given and no --metadata")
+    with pipeline.on(device):
+        networks, header = pipeline.work(job, settings, data, found, None, own=own)
     return networks, header | {"data": known["data"]}, M, settings
 
 

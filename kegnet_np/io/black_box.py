@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..backend import put, to_host
 from ..models import MLP
 from .files import FormatError
 
@@ -49,8 +50,13 @@ class BlackBox:
         """Itself, one for all."""
         return self
 
+    def moved(self) -> "BlackBox":
+        """Itself: a function has no arrays that a device could hold."""
+        return self
+
     def predict(self, z: np.ndarray) -> np.ndarray:
         """log p, float32: standardised rows z (..., N, D) -> (..., N, K)."""
+        z = to_host(z)
         rows = np.reshape(z, (-1, self.features)).astype(np.float64)
         p = np.asarray(self.predict_proba(rows * self.scale + self.mean))
         if p.shape != (len(rows), self.classes):
@@ -61,7 +67,7 @@ class BlackBox:
             raise FormatError("predict_proba gives numbers that are below 0, or do not add up to "
                               "1 in a row; pass probabilities")
         logits = np.log(np.maximum(p, np.finfo(np.float32).tiny)).astype(np.float32)
-        return logits.reshape(*np.shape(z)[:-1], self.classes)
+        return put(logits.reshape(*np.shape(z)[:-1], self.classes))
 
     def __getattr__(self, name: str):
         if name in REFUSED:

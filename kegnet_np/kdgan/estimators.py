@@ -17,6 +17,7 @@ from autograd.tracer import getval
 
 from ..activations import logistic
 from ..autodiff import value_and_grad
+from ..backend import array_module
 from ..losses import cross_entropy, largest
 from ..network import Network
 from .operations import concrete, log_sigmoid, log_sigmoid_loss, mean_reward
@@ -25,10 +26,11 @@ from .operations import concrete, log_sigmoid, log_sigmoid_loss, mean_reward
 def gumbel(rngs: Sequence[np.random.Generator], shape, dtype=np.float32) -> np.ndarray:
     """−log(−log u), u ~ U(0, 1), of the shape (n, B, K) for each member's own generator:
     (n, S, B, K). −log u is drawn as what it is, a standard exponential number."""
-    drawn = np.stack([rng.standard_exponential(shape, dtype) for rng in rngs], axis=-3)
-    np.maximum(drawn, np.finfo(dtype).tiny, out=drawn)
-    np.log(drawn, out=drawn)
-    return np.negative(drawn, out=drawn)
+    xp = array_module(rngs[0])
+    drawn = xp.stack([rng.standard_exponential(shape, dtype) for rng in rngs], axis=-3)
+    xp.maximum(drawn, np.finfo(dtype).tiny, out=drawn)
+    xp.log(drawn, out=drawn)
+    return xp.negative(drawn, out=drawn)
 
 
 def draw_labels(logits: np.ndarray, noise: np.ndarray) -> np.ndarray:
@@ -51,7 +53,7 @@ def _valued(loss, value):
 
 def exact(a, d, noise, tau):
     """Σ_y softmax(a)_y r(y): no draws, no variance; affordable where labels are few."""
-    none = np.zeros((1,) * (d.ndim + 1), d.dtype)
+    none = array_module(d).zeros((1,) * (d.ndim + 1), d.dtype)
     return mean_reward(concrete(a, none, 1), log_sigmoid(-d))
 
 
@@ -59,7 +61,7 @@ def score(a, d, noise, tau):
     """(1/n) Σ_i ∇log softmax(a)_{y_i} (r(y_i) − b_i): the score function, b_i the mean of the other
     draws' r (so n ≥ 2): unlike the mean of all, it leaves the gradient unbiased."""
     labels, n = draw_labels(getval(a), noise), len(noise)
-    reward = np.einsum("...k,...k->...", labels, log_sigmoid(-d))  # (n, ..., B)
+    reward = array_module(d).einsum("...k,...k->...", labels, log_sigmoid(-d))  # (n, ..., B)
     advantage = (reward - reward.mean(0)) / (n - 1)  # (r_i − b_i) / n
     weight = (labels * advantage[..., None]).sum(0)
     return _valued(cross_entropy(a, -weight), reward.mean((0, -1)))

@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import losses, sampling, train
 from ..autodiff import value_and_grad
+from ..backend import array_module, put
 from ..models import MLP
 from ..network import Network
 from ..optim import Adam
@@ -67,7 +68,7 @@ def pretrain(model: MLP, rows: Rows, loss: Callable, schedule: Schedule, *, seed
     validation : rows (N', D) and labels (N',) whose accuracy selects the epoch; else the last.
     schedule, hook : see `train.fit`. seed, purpose : of the random numbers.
     """
-    x, labels = rows
+    x, labels = map(put, rows)
     rngs = sampling.seeded(seed, purpose, len(x))
     start = Network.random(model, rngs)
     every = train.pool_batches(x, sampling.one_hot(labels, model.classes), schedule.batch)
@@ -80,7 +81,7 @@ def pretrain(model: MLP, rows: Rows, loss: Callable, schedule: Schedule, *, seed
 
 def discriminator_loss(a, y):
     """What D is pretrained on: true labels against labels of uniform players."""
-    return log_sigmoid_loss(a, y, np.full_like(y, 1 / y.shape[-1]))
+    return log_sigmoid_loss(a, y, 0 * y + 1 / y.shape[-1])
 
 
 def play(rows: Rows, C: Network, T: Network, D: Network, rules: Rules, *, validation: Rows,
@@ -102,23 +103,25 @@ def play(rows: Rows, C: Network, T: Network, D: Network, rules: Rules, *, valida
     -------
     C and T of the epochs kept, and the training: its theta holds C's, T's and D's parameters.
     """
-    x, labels = (np.asarray(a) for a in rows)
-    K, S, players = C.model.classes, len(C.theta), (C, T, D)
-    x, labels = (np.broadcast_to(a, (S, *a.shape)) if a.ndim < n else a
+    x, labels = map(put, rows)
+    xp, validation = array_module(x), tuple(map(put, validation))
+    C, T, D = players = C.moved(), T.moved(), D.moved()
+    K, S = C.model.classes, len(C.theta)
+    x, labels = (xp.broadcast_to(a, (S, *a.shape)) if a.ndim < n else a
                  for a, n in ((x, 3), (labels, 2)))
     if not len(x) == len(labels) == len(T.theta) == len(D.theta) == S:
         raise ValueError(f"rows are of {len(x)} games, C, T, D are stacks of {S}, {len(T.theta)}, "
                          f"{len(D.theta)}: expected the same number")
     layouts = [player.model.layout for player in players]
     rngs = sampling.seeded(seed, purpose, S)
-    theta = np.concatenate([player.theta for player in players], axis=-1)
+    theta = xp.concatenate([player.theta for player in players], axis=-1)
     training = Training(theta, C.state, rngs, schedule)
     turns = Turns(split(theta, layouts), schedule.lr)
     training.adam = turns  # type: ignore[assignment]
 
     def run_epoch(training):
         n, m = x.shape[1], min(most, x.shape[1])
-        at = np.arange(S)[:, None], sampling.stacked(lambda rng: rng.permutation(n)[:m],
+        at = xp.arange(S)[:, None], sampling.stacked(lambda rng: rng.permutation(n)[:m],
                                                      training.rngs)
         tau = estimators.temperature(training.epoch, schedule.epochs, rules.tau)
         epoch = _Epoch(training, turns, [player.model for player in players],
@@ -170,7 +173,8 @@ class _Epoch:
 
     def discriminate(self, a_c: np.ndarray, a_t: np.ndarray) -> np.ndarray:
         """D's turn: it ascends the value, where C's logits are a_c and T's a_t (S, m, K)."""
-        share, n = np.asarray(self.rules.alpha, self.x.dtype)[..., None, None], self.rules.draws
+        share = put(np.asarray(self.rules.alpha, self.x.dtype)[..., None, None])
+        n = self.rules.draws
 
         def loss(p, at, masks):
             noise = estimators.gumbel(self.training.rngs, (2 * n, *self.y[at].shape[1:]))
@@ -187,6 +191,7 @@ class _Epoch:
         logits d (S, m, K) and the other's."""
         rules, model = self.rules, self.models[player]
         apart = self.answers(T_ if player == C_ else C_) if np.any(weight) else None
+        share, weight = (put(a) if np.ndim(a) else a for a in (share, weight))
 
         def loss(p, at, masks):
             a, _ = model.apply(p, None, self.x[at], train=True, masks=masks)
@@ -204,15 +209,15 @@ class _Epoch:
     def turn(self, player: int, loss: Callable) -> np.ndarray:
         """A player's passes over the rows, each game in an order of its own: its mean loss."""
         rngs, model, theta = self.training.rngs, self.models[player], self.thetas[player]
-        step, S, m = value_and_grad(loss, model.layout), len(self.x), self.x.shape[1]
-        values = []
+        step, m, xp = value_and_grad(loss, model.layout), self.x.shape[1], array_module(theta)
+        values, games = [], xp.arange(len(self.x))[:, None]
         for _ in range(self.rules.passes[player]):
             order = sampling.stacked(lambda rng: rng.permutation(m), rngs)
             for i in range(0, m, self.training.schedule.batch):
                 rows = order[:, i : i + self.training.schedule.batch]
                 masks = model.draw_masks(rngs, rows.shape[1]) if model.dropout else None
-                value, gradient, _ = step(theta, (np.arange(S)[:, None], rows), masks)
+                value, gradient, _ = step(theta, (games, rows), masks)
                 gradient += self.decay * theta
                 self.turns.step(player, theta, gradient)
                 values.append(value)
-        return np.mean(values, axis=0)
+        return xp.stack(values).mean(0)

@@ -8,12 +8,14 @@ import autograd.numpy as anp
 import numpy as np
 
 from ..autodiff import operation
+from ..backend import array_module
 from ..losses import alike, log_softmax, log_softmax_reference, row_mean, row_sum, softmax
 
 
 def log_sigmoid(a: np.ndarray) -> np.ndarray:
     """log σ(a) = −log(1 + e^−a), element by element, safe for any finite a. Not differentiable."""
-    return np.minimum(a, 0) - np.log1p(np.exp(-np.abs(a)))
+    xp = array_module(a)
+    return xp.minimum(a, 0) - xp.log1p(xp.exp(-xp.abs(a)))
 
 
 # --- the log-sigmoid loss -------------------------------------------------------------------------
@@ -32,7 +34,7 @@ def _log_sigmoid_loss_reference(a, positive, negative):
 
 
 def _log_sigmoid_loss_vjp(need, g, log_p, a, positive, negative):
-    pull = np.exp(log_p)
+    pull = array_module(a).exp(log_p)
     pull *= positive + negative
     pull -= positive
     pull *= g[..., None, None] / a.shape[-2]
@@ -66,7 +68,7 @@ def _log_l2_reference(a, log_p):
 
 def _log_l2_vjp(need, g, kept, a, log_p):
     log_q, error = kept
-    pull = np.exp(log_q)
+    pull = array_module(a).exp(log_q)
     pull *= -row_sum(error)
     pull += error
     pull *= g[..., None, None] / a.shape[-2]
@@ -127,11 +129,11 @@ def _mean_reward_reference(q, reward):
 
 def _mean_reward_vjp(need, g, kept, q, reward):
     pull = reward * (g[..., None, None] / (len(q) * q.shape[-2]))
-    return np.broadcast_to(pull, q.shape), None
+    return array_module(q).broadcast_to(pull, q.shape), None
 
 
 @operation(_mean_reward_reference, _mean_reward_vjp, inputs=(0,))
 def mean_reward(q, reward):
     """The mean of a reward (B, K), constant, under label probabilities q (n, B, K)."""
     alike("reward", reward.shape[-2:], q.shape[-2:])
-    return np.einsum("n...bk,...bk->...", q, reward) / (len(q) * q.shape[-2]), None
+    return array_module(q).einsum("n...bk,...bk->...", q, reward) / (len(q) * q.shape[-2]), None

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import losses, sampling, train
 from ..autodiff import value_and_grad
+from ..backend import array_module
 from ..models import MLP
 from ..network import Network
 from ..params import split
@@ -76,9 +77,9 @@ class Way:
             return self.temperature**2 * losses.cross_entropy(s / self.temperature, target)
         if self.term == "hint":
             return hint(s, t)
-        other = 1 - y @ y.mT  # (B, B)
-        other *= self.negatives / np.maximum(other.sum(-1, keepdims=True), 1)
-        same = np.broadcast_to(np.eye(other.shape[-1], dtype=y.dtype), other.shape)
+        other, xp = 1 - y @ y.mT, array_module(y)  # (B, B)
+        other *= self.negatives / xp.maximum(other.sum(-1, keepdims=True), 1)
+        same = xp.broadcast_to(xp.eye(other.shape[-1], dtype=y.dtype), other.shape)
         return crd(s, t, same, other, self.tau, self.negatives / rows)
 
 
@@ -103,8 +104,9 @@ def distil(teacher: Network, start: Network, x: np.ndarray, labels: np.ndarray |
     _check(teacher, model, labels, way, schedule)
     given = np.zeros(len(x), int) if labels is None else labels
     x, given = train.check_rows("rows", (x, given), model.features, K)
+    teacher, start, xp = teacher.moved(), start.moved(), array_module(x)
     known = outputs(teacher.model, teacher.p, x)[way.layer(teacher.model)]  # (N, H')
-    target = np.concatenate([sampling.one_hot(given, K, known.dtype), known], axis=-1)
+    target = xp.concatenate([sampling.one_hot(given, K, known.dtype), known], axis=-1)
     batches = train.pool_batches(x, target, schedule.batch)
     start = start if start.theta.ndim == 2 else start.stack(students)
     S, heads = len(start.theta), way.heads(model, teacher.model)
@@ -134,9 +136,9 @@ def distil(teacher: Network, start: Network, x: np.ndarray, labels: np.ndarray |
             value, gradient, _ = step(training.theta, x, target, masks)
             training.adam.step(training.theta, gradient)
             values.append(value)
-        return {"loss": np.mean(values, axis=0)}
+        return {"loss": xp.stack(values).mean(0)}
 
-    training = Training(np.concatenate(thetas, axis=-1), start.state,
+    training = Training(xp.concatenate(thetas, axis=-1), start.state,
                         sampling.seeded(seed, purpose, S), schedule)
     done = train.fit(training, run_epoch, hook=hook)
     return Network(model, split(done.kept_theta, [model.layout])[0], done.kept_state), done

@@ -8,6 +8,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from ..autodiff import operation
+from ..backend import array_module
 from ..losses import alike, row_mean
 
 # --- hint -----------------------------------------------------------------------------------------
@@ -58,20 +59,21 @@ def _crd_reference(s, t, positive, negative, tau, ratio):
 
 def _unit(v):
     """v / ‖v‖ of each row and ‖v‖, (..., B, E) and (..., B, 1); 1 in place of a ‖v‖ of 0."""
-    norm = np.linalg.norm(v, axis=-1, keepdims=True)
+    norm = array_module(v).linalg.norm(v, axis=-1, keepdims=True)
     norm[norm == 0] = 1
     return v / norm, norm
 
 
 def _crd_vjp(need, g, kept, s, t, positive, negative, tau, ratio):
     (s_unit, s_norm), (t_unit, t_norm), log_h = kept
-    pull = np.exp(log_h)  # A, times g / τ
+    xp = array_module(s)
+    pull = xp.exp(log_h)  # A, times g / τ
     pull *= positive + negative
     pull -= positive
     pull *= g[..., None, None] / (s.shape[-2] * tau)
     u_s, u_t = pull @ t_unit, pull.mT @ s_unit  # (B, E), (C, E)
     for u, unit, norm in ((u_s, s_unit, s_norm), (u_t, t_unit, t_norm)):
-        u -= unit * np.einsum("...be,...be->...b", unit, u)[..., None]
+        u -= unit * xp.einsum("...be,...be->...b", unit, u)[..., None]
         u /= norm
     return u_s, u_t, None, None, None, None
 
@@ -91,5 +93,6 @@ def crd(s, t, positive, negative, tau, ratio):
     units = _unit(s), _unit(t)
     a = units[0][0] @ units[1][0].mT / s.dtype.type(tau)  # (B, C)
     a -= s.dtype.type(np.log(ratio))
-    log_h = np.minimum(a, 0) - np.log1p(np.exp(-np.abs(a)))
+    xp = array_module(a)
+    log_h = xp.minimum(a, 0) - xp.log1p(xp.exp(-xp.abs(a)))
     return -row_mean(positive, log_h) - row_mean(negative, log_h - a), (*units, log_h)
