@@ -14,8 +14,8 @@ import pytest
 from shell import accepted, contents, refused, write_table
 
 from kegnet_np import tucker
-from kegnet_np.generator import decoder, generator
 from kegnet_np.beyond.lean import fold
+from kegnet_np.generator import decoder, generator
 from kegnet_np.io import checkpoint, files
 from kegnet_np.io.checkpoint import CheckpointError
 from kegnet_np.models import MLP
