@@ -6,7 +6,7 @@ in `measures`, what is asked in `probes` and `crossed`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -229,7 +229,8 @@ def start_like(model: MLP, seed: int, students: int) -> Network:
     theta = start.theta.copy()
     p = start.model.layout.views(theta)
     for i, (D, H) in enumerate(start.model.sizes):
-        W = p[f"U_in{i}"] @ p[f"core{i}"] @ p[f"U_out{i}"]
+        every = (f"{kind}{i}" for kind in ("U_in", "core", "U_out"))  # of a lean form not all
+        W = reduce(np.matmul, (p[name] for name in every if name in start.model.layout.entries))
         wanted = np.sqrt(2 * D * H / (D + H))  # of the Frobenius norm, for Glorot's deviations
         p[f"core{i}"][...] *= wanted / np.linalg.norm(W, axis=(-2, -1), keepdims=True)
     return Network(start.model, theta)

@@ -79,12 +79,13 @@ class Classifier:
 
     @property
     def layers(self) -> list[Layer]:
-        """The network as dense layers; one in Tucker form is three, of which the first two have
-        no bias and no activation."""
+        """The network as dense layers; one in Tucker form is three, or two where it is lean, of
+        which the last alone has bias and activation."""
         model, p, out = self.network.model, self.network.p, []
         for i in range(len(model.sizes)):
             f = model.activation if i < len(model.widths) else "identity"
-            *first, last = (f"U_in{i}", f"core{i}", f"U_out{i}") if model.ranks else (f"W{i}",)
+            every = (f"{kind}{i}" for kind in ("W", "U_in", "core", "U_out"))
+            *first, last = (name for name in every if name in model.layout.entries)
             out += [Layer(p[name], None, "identity") for name in first]
             out.append(Layer(p[last], p[f"b{i}"][0], f))
         return out

@@ -14,6 +14,7 @@ import pytest
 from shell import accepted, contents, refused, write_table
 
 from kegnet_np import tucker
+from kegnet_np.beyond.lean import fold
 from kegnet_np.generator import decoder, generator
 from kegnet_np.io import checkpoint, files
 from kegnet_np.io.checkpoint import CheckpointError
@@ -213,7 +214,7 @@ def test_a_teacher_of_ones_own_needs_no_more_than_save_network(tmp_path, rng):
     accepted("compress", "--teacher", tmp_path / "mine.npz", "--ranks", 8, "--out", out)
     student, _ = checkpoint.load_network(out)
     assert student.theta.dtype == np.float64
-    assert (student.theta[0] == tucker.compress(mine, 8).theta).all()
+    assert (student.theta[0] == fold(tucker.compress(mine, 8)).theta).all()
     assert student.model.ranks == (8,)
     files = ["--teacher", tmp_path / "mine.npz"]
     for command in (["evaluate", "--model", tmp_path / "mine.npz"],
@@ -252,7 +253,7 @@ def test_files_of_version_1_do_for_every_command(tmp_path, monkeypatch):
         out = accepted("evaluate", "--model", VERSION_1 / f"{name}.npz", *teacher)
         assert out.startswith(f"{scores} %")
     accepted("compress", *teacher, "--ranks", 1, "--out", "tucker.npz")
-    again, old = (checkpoint.load_network(folder / "tucker.npz")[0].theta
+    again, old = (fold(checkpoint.load_network(folder / "tucker.npz")[0].member(0)).theta
                   for folder in (tmp_path, VERSION_1))
     np.testing.assert_allclose(abs(again), abs(old), atol=1e-4)  # factors up to their signs
     short = ["--students", 1, "--pool-per-generator", 64, "--student-epochs", 1, "--held-out", 10]

@@ -29,7 +29,7 @@ KEY = "kegnet_np"  # in the metadata: model and schema as JSON
 
 def write(path, classifier: Classifier) -> None:
     """Write the weights under the names that PyTorch has for them in ``nn.Sequential``, in the
-    network's own type; Tucker layers as three Linear, the first two without bias.
+    network's own type; Tucker layers as three Linear, lean ones as two, the last with a bias.
 
     So ``load_state_dict(load_file(path))`` fills Linear, ELU, Linear, ..., Linear. What those
     weights do not say is in the header's metadata, as text.
@@ -45,12 +45,13 @@ def write(path, classifier: Classifier) -> None:
 def names_of(model: MLP) -> list[str]:
     """PyTorch's name of each array of the model's layout, in that order."""
     names, module = [], 0
-    for i in range(len(model.sizes)):
-        for _ in range(2 if model.ranks else 0):
+    for entry in model.layout.entries:
+        if not entry.startswith("b"):
             names.append(f"{module}.weight")
             module += 1
-        names += [f"{module}.weight", f"{module}.bias"]
-        module += 1 if model.activation == "identity" or i == len(model.widths) else 2
+        else:
+            names.append(f"{module - 1}.bias")  # and an activation after it
+            module += model.activation != "identity" and entry != f"b{len(model.widths)}"
     return names
 
 
