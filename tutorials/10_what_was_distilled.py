@@ -362,5 +362,5 @@ assert min(beyond["KL"], beyond["noise"]) > beyond["independent"]
 # - Why fooling rates need a foreign teacher, invariance an independent student, and all of them
 #   equal accuracy.
 #
-# This was the last tutorial. The [README](../README.md) says what the package found and in which
-# order to read its code.
+# Next, the way in and out for a model of your own:
+# [11. Bring your own teacher](11_bring_your_own_teacher.ipynb)
