@@ -18,7 +18,7 @@ from ..models import MLP, NormalisedMLP
 from ..network import Network
 from ..train import Training
 from .archive import opened, to_array
-from .files import FormatError, write_atomically
+from .files import FormatError, parse, write_atomically
 
 VERSIONS = (1, 2)  # read; the last one is written
 LEAST = 2**24  # a file may inflate to so many bytes, however small it is
@@ -50,7 +50,7 @@ def load(path, kind: str | None = None) -> tuple[dict[str, np.ndarray], dict]:
             text = to_array(archive.read(members.pop("header"))).tobytes().decode()
             if kind != "training" and len(text) > HEADER:
                 raise ValueError(f"its header has {len(text):,} characters, {HEADER:,} at the most")
-            header = json.loads(text)
+            header = parse(text)
             found, version = header["kind"], header["version"]
             if version not in VERSIONS:
                 raise CheckpointError(

@@ -19,7 +19,7 @@ from ...network import Network
 from ...tables.schema import Schema
 from ..checkpoint import describe, rebuild
 from ..classifier import Classifier
-from ..files import FormatError, write_atomically
+from ..files import FormatError, parse, write_atomically
 from .linear import layers_of
 
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}  # those that are read
@@ -76,7 +76,7 @@ def read(path) -> dict[str, Any] | Classifier:
     arrays, metadata = from_bytes(Path(path).read_bytes())
     if KEY not in metadata:
         return layers_of({name: arrays[name] for name in sorted(arrays, key=_natural)})
-    header = json.loads(metadata[KEY])
+    header = parse(metadata[KEY])
     model, data = rebuild(path, header, "model", MLP), header["data"]
     names = names_of(model)
     if set(names) != arrays.keys():
@@ -93,7 +93,7 @@ def from_bytes(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     if len(content) < 8 or size > min(HEADER, len(content) - 8):
         raise FormatError(f"its header has {size:,} bytes, expected {HEADER:,} at the most, inside "
                           "the file; a damaged file, or of another format")
-    header = json.loads(content[8 : 8 + size].decode(), object_pairs_hook=_without_twins)
+    header = parse(content[8 : 8 + size].decode(), object_pairs_hook=_without_twins)
     metadata, arrays = header.pop("__metadata__", {}), {}
     end, rest = 0, memoryview(content)[8 + size :]
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):

@@ -5,13 +5,12 @@ loaded, and of an .npy file for each array. Here the tree is only looked at: of 
 `scikit.ATTRIBUTES` the attributes that these name, of all others nothing.
 """
 
-import json
 import zipfile
 from typing import Any
 
 from ..archive import check_bytes, opened, to_array
 from ..classifier import Classifier
-from ..files import FormatError
+from ..files import FormatError, parse
 from .scikit import ATTRIBUTES, Step, from_steps
 
 SCHEMA, PROTOCOL = 2**21, 2  # bytes of JSON, at the most; the format of skops 0.11 to 0.16
@@ -25,7 +24,7 @@ def read(path) -> Classifier:
             raise FormatError("it holds no schema.json; write it with skops.io.dump(model, file)")
         if (size := members["schema.json"].file_size) > SCHEMA:
             raise FormatError(f"its schema has {size:,} bytes, expected {SCHEMA:,} at the most")
-        schema = json.loads(archive.read("schema.json").decode())
+        schema = parse(archive.read("schema.json").decode())
         if not 0 <= schema["protocol"] <= PROTOCOL:
             raise FormatError(f"its protocol is {schema['protocol']!r:.20}, this program reads up "
                               f"to {PROTOCOL}; pass the live model to scikit.from_sklearn")
@@ -57,7 +56,7 @@ class Tree:
         """A number, text, None, an array, or a list of these."""
         loader = node["__loader__"]
         if loader == "JsonNode":
-            value = json.loads(node["content"])
+            value = parse(node["content"])
             if isinstance(value, (list, dict)):
                 raise FormatError("its schema has JSON of more than a number or text")
             return value
