@@ -102,6 +102,13 @@ class MLP:
         folded = {"U_in0", f"U_out{len(self.widths)}"} if self.lean else set()
         return Layout({name: shapes[name] for name in shapes if name not in folded})
 
+    @cached_property
+    def factors(self) -> list[tuple[str, ...]]:
+        """Of each layer, the names of its matrices in the order in which they multiply."""
+        every = [[f"{kind}{i}" for kind in ("W", "U_in", "core", "U_out")]
+                 for i in range(len(self.sizes))]
+        return [tuple(name for name in names if name in self.layout.entries) for names in every]
+
     state_layout = Layout({})  # no running statistics
 
     def init(self, rng: np.random.Generator, dtype=np.float32) -> tuple[np.ndarray, np.ndarray]:
@@ -140,13 +147,12 @@ class MLP:
         if train and self.dropout and masks is None:
             raise ValueError("masks is None in training mode: draw_masks(rng, B) makes them")
         layers: list[chain.Layer] = []
-        for i in range(len(self.widths) + 1):
+        for i, names in enumerate(self.factors):
             hidden = i < len(self.widths)
             f = ACTIVATIONS[self.activation] if hidden else identity
-            every = (f"{name}{i}" for name in ("W", "U_in", "core", "U_out"))
-            names = [name for name in every if name in self.layout.entries]
             if len(names) == 2:  # a lean layer
-                layers.append((ops.dense, (names.pop(0),), (0.0,)))  # (..., B, r), without bias
+                layers.append((ops.dense, names[:1], (0.0,)))  # (..., B, r), without bias
+                names = names[1:]
             operation = ops.dense if len(names) == 1 else ops.tucker_dense
             layers.append((operation, (*names, f"b{i}"), (f,)))  # (..., B, H)
             if train and self.dropout and hidden:

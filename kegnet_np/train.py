@@ -129,9 +129,7 @@ def fit(
                 raise FloatingPointError(
                     f"{key} is {values} in epoch {training.epoch}: lower the learning rate"
                 )
-        scores = np.full(len(training.members), np.nan)
-        if score is not None:
-            scores = to_host(score(training))
+        scores = np.full(len(training.members), np.nan) if score is None else score(training)
         for i, member in enumerate(training.members):
             row = {key: float(values[i]) for key, values in means.items()}
             row |= {} if score is None else {"score": float(scores[i])}
@@ -246,9 +244,7 @@ def classifier_epoch(model: MLP, loss: Callable, batches: Batches) -> Epoch:
 def share_right(model: MLP, x: np.ndarray, labels: np.ndarray, metric=accuracy) -> Callable:
     """A score for `fit`: each member's accuracy, or other metric, on x (N, D) and labels (N,)."""
     x, labels = put(x), to_host(labels)
-    return lambda training: metric(
-        to_host(Network(model, training.theta, training.state).predict(x)), labels
-    )
+    return lambda t: metric(to_host(Network(model, t.theta, t.state).predict(x)), labels)
 
 
 def check_rows(name: str, rows: Rows, features=None, classes=None) -> Rows:

@@ -6,11 +6,23 @@ import numpy as np
 import pytest
 from shell import TINY, accepted, write_table
 
+from kegnet_np.train import Training
+
 
 @pytest.fixture
 def rng():
     """A seeded random generator."""
     return np.random.default_rng(2019)
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """No training begins: a bad input must be found before it."""
+
+    def begin(*arguments, **options):
+        raise AssertionError("training began")
+
+    monkeypatch.setattr(Training, "__init__", begin)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from ..network import Network
-from . import measures, upbringing
+from . import grid, measures, upbringing
 from .jobs import REAL, Found, Job, Made
 from .measures import Bench
 from .pipeline import stage
@@ -91,9 +91,10 @@ def work(job, settings, data, found: Found, part) -> Made:
                 seen = [snapshots(found[_key(v, start, name)], own.students) for v in VARIANTS]
                 every = [dict(zip(VARIANTS, stacks, strict=True))
                          for stacks in zip(*seen, strict=True)]
-                measured[f"{start}, {name}"] = endpoints(benches, every[-1])
+                looked_at = every if name == "real inputs" else every[-1:]
+                each = [endpoints(benches, stacks) for stacks in looked_at]
+                measured[f"{start}, {name}"] = each[-1]
                 if name == "real inputs":
-                    each = [endpoints(benches, stacks) for stacks in every]
                     traces[start] = {key: [of[key] for of in each] for key in ENDPOINTS}
         return [Ind], {"measured": measured, "traces": traces, "seconds": 0.0,
                        "data": {"name": data.name}}
@@ -121,19 +122,18 @@ def endpoints(benches: Benches, students: dict[str, Network]) -> dict[str, list[
 
 def values(result: dict, name: str, endpoint: str) -> list[list[float]]:
     """For each teacher the students' values of an endpoint; name : "START, SET" or another."""
-    return [c["measured"][name][endpoint] for c in result["cells"] if c["does"] == "probe"]
+    return [c["measured"][name][endpoint] for c in grid.cells_of(result, does="probe")]
 
 
 def beyond(result: dict, start: str, name: str, endpoint: str) -> list[list[float]]:
     """An endpoint less that of students on real inputs stopped at the same accuracy, by teacher:
     interpolated between the start and the epochs that were looked at, and held at the ends."""
     made = []
-    for c in result["cells"]:
-        if c["does"] == "probe":
-            at, level = (_path(c, start, key) for key in ("accuracy", endpoint))
-            order, cells = np.argsort(at), c["measured"][f"{start}, {name}"]
-            usual = np.interp(cells["accuracy"], at[order], level[order])
-            made.append((cells[endpoint] - usual).tolist())
+    for c in grid.cells_of(result, does="probe"):
+        at, level = (_path(c, start, key) for key in ("accuracy", endpoint))
+        order, cells = np.argsort(at), c["measured"][f"{start}, {name}"]
+        usual = np.interp(cells["accuracy"], at[order], level[order])
+        made.append((cells[endpoint] - usual).tolist())
     return made
 
 
@@ -199,8 +199,7 @@ def tables(result: dict) -> list[list[list[str]]]:
 
 def note(result: dict) -> str:
     """What the numbers are."""
-    cells = [c for c in result["cells"] if c["does"] == "probe"]
-    settings = ", ".join(f"{k} {v}" for k, v in result["settings"].items())
+    cells, settings = grid.cells_of(result, does="probe"), grid.said(result)
     return (f"{settings + '; ' if settings else ''}pendigits; teachers: {len(cells)}, students of "
             f"each kind: {len(cells[0]['measured']['independent']['accuracy'])}; ± is half a 95% t "
             "interval over the teachers' means; last epoch; at equal accuracy: less students on "
@@ -215,7 +214,7 @@ def figure(result: dict):
     axes = figure.subplots(3, 3).ravel()
     for ax, (endpoint, unit) in zip(axes, list(ENDPOINTS.items())[1:], strict=True):
         for start, style, colour in (("weights", "-", "C0"), ("random", "--", "C1")):
-            x, y = (np.mean([_path(c, start, key) for c in result["cells"] if c["does"] == "probe"],
+            x, y = (np.mean([_path(c, start, key) for c in grid.cells_of(result, does="probe")],
                             axis=0) for key in ("accuracy", endpoint))
             ax.plot(100 * x, 100 * y, style, color=colour, lw=1,
                     label=f"{STARTS[start]}: real inputs, by epoch")

@@ -97,9 +97,13 @@ def note(result: dict, about: str = "") -> str:
     trained = cells_of(result, does="distill")
     teachers, students = len({c["teacher"] for c in trained}), len(trained[0]["accuracy"])
     unit = "the teachers' means" if teachers > 1 else "one teacher's students"
-    settings = ", ".join(f"{k} {v}" for k, v in result["settings"].items())
-    return (f"{about}{settings}; teachers: {teachers}, students of each: {students}; "
+    return (f"{about}{said(result)}; teachers: {teachers}, students of each: {students}; "
             f"± is half a 95% t interval over {unit}")
+
+
+def said(result: dict) -> str:
+    """The settings of a result in words."""
+    return ", ".join(f"{k} {v}" for k, v in result["settings"].items())
 
 
 def versions() -> dict[str, str]:

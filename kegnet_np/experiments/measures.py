@@ -16,8 +16,9 @@ from .. import sampling
 from ..network import Network
 from ..probes import gradients, knowledge, layers, pens
 from ..probes.knowledge import Estimate
+from .upbringing import changed, left_out
 
-DEGREES, SIGMAS, TURNED = (10.0, 20.0, 30.0), (2.0, 5.0, 10.0), (30.0, 60.0)
+DEGREES, SIGMAS = (10.0, 20.0, 30.0), (2.0, 5.0, 10.0)
 SHARES = (0.85, 0.6, 0.4, 0.2)  # of rows on which a teacher is fooled, the most that can be had
 Measured = dict[str, Estimate]
 
@@ -160,25 +161,22 @@ def representation(bench: Bench, S: Network) -> Measured:
 
 def domain(bench: Bench, S: Network) -> Measured:
     """Accuracy on digits turned by 30° to 60°, which the teacher alone saw."""
-    data, rng = bench.data, bench.rng("domain")
-    x, y = data.x_test, data.y_test
-    degrees = rng.uniform(*TURNED, len(x)) * rng.choice([-1, 1], len(x))
-    turned = pens.transformed(x, data.mean, data.scale, degrees=degrees)
+    x, y = bench.data.x_test, bench.data.y_test
+    turned = changed("turned", x, bench.data, bench.rng("domain"))
     return {"accuracy, turned": knowledge.right(S, turned, y)}
 
 
 def cue(bench: Bench, S: Network) -> Measured:
     """Whether it keeps to the label where a column, a cue to its own eyes, says another class."""
     x, y = bench.data.x_test, bench.data.y_test
-    K = bench.T.model.classes
-    cues = np.rint(x[:, -1] * ((K**2 - 1) / 12) ** 0.5 + (K - 1) / 2).astype(int)
+    cues = knowledge.cues_of(x, bench.T.model.classes)
     return {"right / (right + cue)": knowledge.keeps_to_the_label(S, x, y, cues)}
 
 
 def bias(bench: Bench, S: Network) -> Measured:
     """How far its accuracy on g*, a class that the teacher never saw, lies below the others'."""
     x, y = bench.data.x_test, bench.data.y_test
-    return {"gap": knowledge.gap(S, x, y, y, bench.seed % bench.T.model.classes)}
+    return {"gap": knowledge.gap(S, x, y, y, left_out(bench.data, bench.seed))}
 
 
 MEASURES: dict[str, Callable[[Bench, Network], Measured]] = {

@@ -1,7 +1,9 @@
 """A setting and a group of them, checked: what `settings` is made of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from math import inf
+from typing import Any, Self
 
 
 def is_a(value, *kinds: type) -> bool:
@@ -32,6 +34,12 @@ def option(default, text: str, *choices: str, check=None):
 @dataclass(frozen=True)
 class Group:
     """A frozen dataclass of settings that checks each of them."""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> tuple[Self, dict[str, Any]]:
+        """The group, of those of the settings given that are its own; and the others."""
+        own = {f.name: given[f.name] for f in fields(cls) if f.name in given}
+        return cls(**own), {key: value for key, value in given.items() if key not in own}
 
     def __post_init__(self):
         for f in fields(self):

@@ -44,9 +44,9 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
     with stage(job.what):
         validation = data and (data.x_val, data.y_val)
         common: dict[str, Any] = {"seed": settings.every.seed, "hook": Progress(job.what, part)}
+        own_table = settings.data.dataset not in data_loaders.NAMES
         if job.does == "teach":
             largest = majority(data)
-            own_table = settings.data.dataset not in data_loaders.NAMES
             common |= settings.teach.arguments()
             M, done = teach((data.x_train, data.y_train), validation, classes=data.classes,
                             balanced=own_table and uneven(largest), **common)
@@ -65,8 +65,7 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
             if job.form == "mlp":
                 return plain(job, M, settings, found, sampler(job.start), data)
             own_start = replace(settings.compress, sampler=job.start)
-            lean = settings.data.dataset not in data_loaders.NAMES  # of a table of one's own
-            start, chosen = compressed(M, own_start, settings.every.seed, sampler, lean)
+            start, chosen = compressed(M, own_start, settings.every.seed, sampler, lean=own_table)
             header = {"seconds": 0.0, "kept_epoch": [0], "ranks": start.model.ranks}
             if chosen:
                 header |= {"seconds": chosen.seconds, "trials": [asdict(t) for t in chosen.trials]}

@@ -121,8 +121,7 @@ class OwnJob(Job):
 
 def settings_of(given: dict[str, Any], seeds: int):
     """The settings of a job."""
-    own = {key: value for key, value in given.items() if key in Play.__dataclass_fields__}
-    play, data = Play(**own), {key: given[key] for key in given.keys() - own.keys()}
+    play, data = Play.of(given)
     return lambda job: Settings(Data(**data, dataset=job.dataset), seeds, play)
 
 

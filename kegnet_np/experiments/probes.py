@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import metrics
 from ..network import Network
-from . import upbringing
+from . import grid, upbringing
 from .jobs import Found, Job, Made
 from .measures import MEASURES, Bench
 from .pipeline import stage
@@ -136,9 +136,8 @@ def stopped(trace: list[Network], independent: Network, data) -> Network:
 def values(result: dict, dataset: str, finding, way: str) -> list[list[float]]:
     """For each teacher the students' values of a measure; [] if it was not asked for."""
     probe, variant, name = finding
-    asked = {"does": "probe", "dataset": dataset, "way": probe, "variant": variant}
-    return [c["measured"][name][way] for c in result["cells"]
-            if asked.items() <= c.items() and way in c["measured"].get(name, {})]
+    cells = grid.cells_of(result, does="probe", dataset=dataset, way=probe, variant=variant)
+    return [c["measured"][name][way] for c in cells if way in c["measured"].get(name, {})]
 
 
 def verdict(entry: dict, expected: str) -> str:
@@ -179,7 +178,7 @@ def controls(result: dict, dataset: str) -> list[list[str]]:
 
 
 def _sets(result: dict) -> list[str]:
-    return list(dict.fromkeys(c["dataset"] for c in result["cells"] if c["does"] == "probe"))
+    return list(dict.fromkeys(grid.values_of(result, "dataset", does="probe")))
 
 
 def tables(result: dict) -> list[list[list[str]]]:
@@ -190,8 +189,7 @@ def tables(result: dict) -> list[list[list[str]]]:
 
 def note(result: dict) -> str:
     """What the numbers are."""
-    measured = [c for c in result["cells"] if c["does"] == "probe"]
-    settings = ", ".join(f"{k} {v}" for k, v in result["settings"].items())
+    measured, settings = grid.cells_of(result, does="probe"), grid.said(result)
     students = next(iter(measured[0]["measured"].values()))["independent"]
     return (f"{settings + '; ' if settings else ''}"
             f"teachers: {len({c['teacher'] for c in measured})}, students of each in every way: "

@@ -1,14 +1,14 @@
 """Two networks of a person's own, probed: a table and a figure."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..network import Network
 from ..probes import gradients
-from ..probes.distil import WAYS, distil
+from ..probes.distil import SCHEDULE, WAYS, distil
 from ..probes.knowledge import Estimate, answers
-from ..train import Schedule
 from .folder import Progress
 from .measures import MEASURES, Bench
 from .upbringing import Bringing, start_like
@@ -21,7 +21,7 @@ SIDES = ("teacher", "student", "independent")
 def independent(T: Network, S: Network, data, epochs: int, seed: int) -> Network:
     """As many networks of the students' form as there are, of the labels alone."""
     start = start_like(S.model, seed, len(S.theta))
-    schedule = Schedule(1e-3, 64, epochs, cosine=True)
+    schedule = replace(SCHEDULE, epochs=epochs)
     return distil(T, start, data.x_train, data.y_train, WAYS["independent"], schedule=schedule,
                   seed=seed, hook=Progress("independent"))[0]
 

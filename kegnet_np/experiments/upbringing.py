@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from .. import metrics, sampling
-from ..beyond import ranks
+from ..beyond import ranks, samplers
 from ..generator import generated
 from ..models import MLP, check_ranks
 from ..network import Network
 from ..probes import knowledge, pens
-from ..probes.distil import WAYS, Way, distil
+from ..probes.distil import SCHEDULE, WAYS, Way, distil
 from ..tables.schema import Column
-from ..train import Schedule, Training
+from ..train import Training
 from ..tucker import compress
 from . import pipeline, settings
 from .folder import Progress
@@ -69,11 +69,10 @@ USUAL = {"protocol": "fair", "teacher_batch": 128, "teacher_min_epochs": 0, "gen
 
 def settings_of(given: Mapping[str, Any]):
     """The settings of a job."""
-    names = given.keys() & Bringing.__dataclass_fields__.keys()
-    own = Bringing(**{name: given[name] for name in names})
-    rest = USUAL | {key: value for key, value in given.items() if key not in names}
-    rest |= {"teacher_epochs": own.teacher_epochs, "teacher_patience": own.teacher_epochs,
-             "generators": own.generators, "generator_epochs": own.generator_epochs}
+    own, rest = Bringing.of(given)
+    rest = USUAL | rest | {
+        "teacher_epochs": own.teacher_epochs, "teacher_patience": own.teacher_epochs,
+        "generators": own.generators, "generator_epochs": own.generator_epochs}
 
     def of(job: Job) -> Settings:
         made = settings.make(rest | {"dataset": job.dataset, "seed": job.teacher, "ranks": (1,)})
@@ -178,11 +177,13 @@ def work(job: Any, settings: Any, data, found: Found, part: Path | None) -> Made
         if job.samples != REAL:
             times = min(job.times, epochs)
             rng, epochs = sampling.seeded(job.teacher, f"pool {job.samples}")[0], epochs // times
-            x, labels = sampler_of(job.samples, found)(rng, times * len(x)), None
+            G = found.get("extract")
+            learnt = generated(G, G.model.inputs - T.model.classes) if G else None
+            x, labels = samplers.make(job.samples, T, learnt)(rng, times * len(x)), None
         students, done = distil(
             T, start, x, None if job.way == "answers" else labels, ALL_WAYS[job.way],
-            students=own.students, schedule=Schedule(1e-3, 64, epochs, cosine=True),
-            seed=job.teacher, hook=trace if job.samples == REAL else trace.bar)
+            students=own.students, schedule=replace(SCHEDULE, epochs=epochs), seed=job.teacher,
+            hook=trace if job.samples == REAL else trace.bar)
         if job.samples == REAL:
             students = Network(students.model, np.concatenate(
                 [theta[:, : students.size] for theta in trace.seen]))
@@ -229,19 +230,10 @@ def start_like(model: MLP, seed: int, students: int) -> Network:
     theta = start.theta.copy()
     p = start.model.layout.views(theta)
     for i, (D, H) in enumerate(start.model.sizes):
-        every = (f"{kind}{i}" for kind in ("U_in", "core", "U_out"))  # of a lean form not all
-        W = reduce(np.matmul, (p[name] for name in every if name in start.model.layout.entries))
+        W = reduce(np.matmul, (p[name] for name in start.model.factors[i]))
         wanted = np.sqrt(2 * D * H / (D + H))  # of the Frobenius norm, for Glorot's deviations
         p[f"core{i}"][...] *= wanted / np.linalg.norm(W, axis=(-2, -1), keepdims=True)
     return Network(start.model, theta)
-
-
-def sampler_of(name: str, found: Found) -> sampling.Sampler:
-    """Uniform, normal, or of the generators found."""
-    M, G = found["teach"].member(0), found.get("extract")
-    if G:
-        return generated(G, G.model.inputs - M.model.classes)
-    return {"uniform": sampling.uniform, "normal": sampling.normal}[name](M.model.features)
 
 
 def _scores(network: Network, data) -> dict[str, Any]:

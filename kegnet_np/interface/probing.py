@@ -53,7 +53,7 @@ def probe(given: Annotated[Given, s.Data, upbringing.Bringing, "but", "dataset"]
     question = new if crossed else papers
     made = new.jobs_of(names, seeds) if crossed else papers.jobs_of(names, list(asked), seeds)
     load, settings = inputs.load_once(), upbringing.settings_of(given)
-    for job in made:
+    for job in {job.dataset: job for job in made}.values():
         upbringing.check(settings(job), load(settings(job)))
     out = out or Path("probes", "crossed" if crossed else Path(names[0]).stem)
     result = grid.do(question.__name__.rpartition(".")[2], made, given, load, out,
@@ -70,11 +70,7 @@ def _pair(given: Given, teacher: Path, student: Path, seed: int, quick: bool, ou
     T, header = checkpoint.load_teacher(teacher)
     S, _ = checkpoint.load_network(student)
     inputs.same_job("--student", S, T)
-    names = upbringing.Bringing.__dataclass_fields__.keys()
-    usual = QUICK if quick else {}
-    own = upbringing.Bringing(**{key: value for key, value in (usual | given).items()
-                                 if key in names})
-    rest = {key: value for key, value in given.items() if key not in names}
+    own, rest = upbringing.Bringing.of((QUICK if quick else {}) | given)
     settings = inputs.settings(rest, header, T.model)
     data = inputs.load_for(rest, settings, T, header)
     with pipeline.stage("probe"):

@@ -82,10 +82,8 @@ class Classifier:
         """The network as dense layers; one in Tucker form is three, or two where it is lean, of
         which the last alone has bias and activation."""
         model, p, out = self.network.model, self.network.p, []
-        for i in range(len(model.sizes)):
+        for i, (*first, last) in enumerate(model.factors):
             f = model.activation if i < len(model.widths) else "identity"
-            every = (f"{kind}{i}" for kind in ("W", "U_in", "core", "U_out"))
-            *first, last = (name for name in every if name in model.layout.entries)
             out += [Layer(p[name], None, "identity") for name in first]
             out.append(Layer(p[last], p[f"b{i}"][0], f))
         return out

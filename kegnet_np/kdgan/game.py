@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import losses, sampling, train
 from ..autodiff import value_and_grad
-from ..backend import array_module, put
+from ..backend import array_module, put, to_host
 from ..models import MLP
 from ..network import Network
 from ..optim import Adam
@@ -131,7 +131,8 @@ def play(rows: Rows, C: Network, T: Network, D: Network, rules: Rules, *, valida
 
     def score(training):
         theta, *_ = split(training.theta, layouts)
-        return train.accuracy(Network(C.model, theta).predict(validation[0]), validation[1])
+        right = train.accuracy(Network(C.model, theta).predict(validation[0]), validation[1])
+        return to_host(right)
 
     done = train.fit(training, run_epoch, score, hook)
     thetas = split(done.kept_theta, layouts)

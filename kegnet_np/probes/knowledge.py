@@ -139,6 +139,11 @@ def with_cue(x: np.ndarray, labels: np.ndarray, classes: int, rho: float, rng: n
     return np.concatenate([x, column[:, None]], axis=1, dtype=x.dtype), cues
 
 
+def cues_of(x: np.ndarray, classes: int) -> np.ndarray:
+    """The labels (N,) that the last column of x (N, D + 1) of `with_cue` stands for."""
+    return np.rint(x[:, -1] * ((classes**2 - 1) / 12) ** 0.5 + (classes - 1) / 2).astype(int)
+
+
 def keeps_to_the_label(network: Network, x: np.ndarray, labels: np.ndarray, cues: np.ndarray
                        ) -> Estimate:
     """right / (right + cue) among the rows where label and cue are in conflict."""

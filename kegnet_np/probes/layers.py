@@ -17,10 +17,8 @@ def outputs(model: MLP, p, x, masks=None) -> list:
     is on.
     """
     outs, depth = [], len(model.widths)
-    for i in range(depth + 1):
+    for i, (*factors, last) in enumerate(model.factors):
         f = ACTIVATIONS[model.activation] if i < depth else identity
-        every = (f"{kind}{i}" for kind in ("W", "U_in", "core", "U_out"))
-        *factors, last = (name for name in every if name in model.layout.entries)
         for name in factors:  # of a Tucker form, lean or the paper's
             x = ops.dense(x, p[name], 0.0)
         outs.append(ops.dense(x, p[last], p[f"b{i}"], f))

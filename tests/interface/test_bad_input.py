@@ -8,17 +8,11 @@ import pytest
 from shell import contents, kegnet, refused, write_table
 
 from kegnet_np.interface import inputs
-from kegnet_np.train import Training
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch, no_training):
     """An empty working folder, and no training: a bad input must be found before it."""
-
-    def begin(*arguments, **options):
-        raise AssertionError("training began")
-
-    monkeypatch.setattr(Training, "__init__", begin)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
