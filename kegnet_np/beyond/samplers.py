@@ -1,11 +1,11 @@
 """Samplers by name: what a student sees in place of data, single or mixed.
 
-They know the teacher, that its inputs are standardised, and generators that were learnt from it:
-data-free, but for those of `metadata`. To add one, add it to `SAMPLERS`; all else follows.
+They know the teacher, how its inputs are coded and standardised, and generators that were learnt
+from it: data-free, but for those of `metadata`. To add one, add it to `SAMPLERS`; all else follows.
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from autograd.core import make_vjp
@@ -19,7 +19,8 @@ STEPS, STEP, POOL = 150, 0.02, 8192  # of `energy`
 
 class Entry(NamedTuple):
     """What a sampler draws; from what it is made: the "teacher", the number of its "features", the
-    sampler of "generators", or that of "metadata" (not data-free); and how, unless it is that."""
+    "schema" of its inputs, the sampler of "generators", or that of "metadata" (not data-free); and
+    how, unless it is that."""
 
     text: str
     needs: str
@@ -36,14 +37,15 @@ def parts(names: str) -> list[str]:
 
 
 def needs(names: str, what: str) -> bool:
-    """Whether one of the samplers in ``names`` needs "generators", or "metadata"."""
+    """Whether one of the samplers in ``names`` needs "generators", a "schema", or "metadata"."""
     return any(SAMPLERS[name].needs == what for name in parts(names))
 
 
 def make(names: str, teacher: Network, generated: Sampler | None = None,
          described: Mapping[str, Sampler] | None = None) -> Sampler:
     """The sampler of the given name, or an equal mixture of "NAME+NAME...", in random order; those
-    that need it take ``generated`` of `generator.generated`, ``described`` of `metadata.load`."""
+    that need it take ``generated`` of `generator.generated`, or are in ``described``: samplers by
+    name, of `metadata.load` and `frequencies`."""
     made, known = [], described or {}
     for name in parts(names):
         entry = SAMPLERS[name]
@@ -51,8 +53,11 @@ def make(names: str, teacher: Network, generated: Sampler | None = None,
             raise ValueError(f"sampler is {names!r}, but generated is None: extract first")
         if entry.needs == "metadata" and name not in known:
             raise ValueError(f"sampler is {names!r}, expected --metadata with {name}")
+        if entry.needs == "schema" and name not in known:
+            raise ValueError(f"sampler is {names!r}, but the teacher does not say what its columns "
+                             "are; teach it anew, or take normal")
         given = {"teacher": teacher, "features": teacher.model.features,
-                 "generators": generated, "metadata": known.get(name)}
+                 "generators": generated, "metadata": known.get(name), "schema": known.get(name)}
         made.append(entry.make(given[entry.needs]))
     return sampling.mixture(made)
 
@@ -65,6 +70,31 @@ def wide(features: int) -> Sampler:
 def narrow(features: int) -> Sampler:
     """Every feature N(0, 0.85²): a sum of squares as small as most real rows have."""
     return lambda rng, n: np.float32(0.85) * rng.standard_normal((n, features), np.float32)
+
+
+def frequencies(schema: Any) -> Sampler:
+    """Inputs as the columns code them: a flag is 1, a category has a value, as often as in the
+    training rows, which is what their means are; numbers are N(0, 1). Columns are independent.
+
+    schema : a `tables.schema.Schema`. No more is known than what every teacher of raw rows carries
+    to standardise them.
+    """
+    columns, first = [], 0  # of flags and categories: their features
+    for column in schema.columns:
+        last = first + len(column.features)
+        columns += [slice(first, last)] if column.kind != "number" else []
+        first = last
+    mean, scale = (np.asarray(a, np.float32) for a in (schema.mean, schema.scale))
+
+    def sampler(rng, n):
+        x = rng.standard_normal((n, first), np.float32)
+        for at in columns:
+            ends = np.cumsum(mean[at], dtype=np.float64)  # of each value's share of (0, 1)
+            value = np.searchsorted(ends, rng.random(n), side="right")
+            x[:, at] = ((value[:, None] == np.arange(len(ends))) - mean[at]) / scale[at]
+        return x
+
+    return sampler
 
 
 def noised(generated: Sampler) -> Sampler:
@@ -101,6 +131,8 @@ SAMPLERS = {
     "wide": Entry("every feature U(−√3, √3): uniform, with the variance of standardised data",
                   "features", wide),
     "narrow": Entry("every feature N(0, 0.85²): normal, nearer to the mean", "features", narrow),
+    "frequencies": Entry("flags and categories as often as their means tell, numbers N(0, 1)",
+                         "schema"),
     "kegnet": Entry("samples of the generators (Yoo et al., 2019)", "generators"),
     "noised": Entry("from a generator's sample to noise: √(1 − s²) x̂ + s ε, s ~ U(0, 1)",
                     "generators", noised),

@@ -239,10 +239,21 @@ def sampler_of(names: str, settings: Settings, data, found: Found,
     """The sampler of these names, with the generators found and the settings' metadata."""
     if own and names in own:
         return own[names]
-    M, G, file = found["teach"].member(0), found.get("extract"), settings.compress.metadata
+    M, G = found["teach"].member(0), found.get("extract")
     learnt = generated(G, G.model.inputs - M.model.classes) if G else None
-    described = metadata.load(file, data.mean, data.scale) if file and not own else own
-    return samplers.make(names, M, learnt, described)
+    if own is None and data:
+        own = described(settings.compress.metadata, data.schema)
+    return samplers.make(names, M, learnt, own)
+
+
+def described(file: str | None, schema) -> dict[str, Sampler]:
+    """Samplers by name, of a metadata file and of a teacher's schema, either of which may be None.
+    """
+    made: dict[str, Sampler] = {}
+    if file:
+        units = map(np.float32, (schema.mean, schema.scale)) if schema else (None, None)
+        made |= metadata.load(file, *units)
+    return made | ({"frequencies": samplers.frequencies(schema)} if schema else {})
 
 
 def scores(network: Network, M: Network, data) -> dict[str, Any]:

@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-
 from .. import metrics, sampling
 from ..beyond import metadata as meta
+from ..beyond import samplers
 from ..experiments import folder, pipeline, text
 from ..experiments import run as whole
 from ..experiments import settings as s
@@ -19,6 +18,7 @@ from ..io import checkpoint
 from ..io import convert as files
 from ..io.files import write_text
 from ..network import Network
+from ..tables.schema import Schema
 from . import exchange, inputs
 from .exchange import Given
 
@@ -107,7 +107,7 @@ def distill(given: Annotated[Given, s.Every, s.Data, s.Compress, s.Distill, "but
 
     out : file to write: .npz, a checkpoint of all students; or of one .onnx, .h (C99), .py, .safetensors
     student : where students start, from kegnet compress (default: compressed here, see --ranks)
-    sampler : NAME or NAME+NAME..., what the student sees (default: normal): uniform, normal, wide, narrow, kegnet, noised, energy, or a mixture; or real, the ceiling, which takes the inputs of --dataset
+    sampler : NAME or NAME+NAME..., what the student sees (default: normal): uniform, normal, wide, narrow, frequencies, kegnet, noised, energy, or a mixture; or real, the ceiling, which takes the inputs of --dataset
     example: kegnet distill --teacher teacher.npz --student tucker.npz --sampler kegnet --generator-file generators.npz --out students.npz
     """  # noqa: E501
     own: Given = {} if student else {"sampler": sampler if sampler != REAL else "normal"}
@@ -151,9 +151,8 @@ def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Pat
         M, known = inputs.teacher(teacher)
     shape = None if student or does == "extract" else M.model
     settings, data, own = inputs.settings(given, known, shape), None, None
-    if does != "extract" and (file := settings.compress.metadata):
-        units = (known["data"].get(key) for key in ("mean", "scale"))
-        own = meta.load(file, *(value and np.float32(value) for value in units))
+    if does != "extract":
+        own = pipeline.described(settings.compress.metadata, Schema.from_json(known["data"]))
     at_random = does == "distill" and settings.compress.form == "mlp"
     job = Job(settings.data.dataset, settings.every.seed, does, settings.compress.form, samples,
               "" if at_random else settings.compress.sampler or "normal")
@@ -163,9 +162,11 @@ def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Pat
     if job.needs.keys() > found.keys():  # compress first
         (start,), _ = pipeline.work(job.needs["compress"], settings, data, found, None, own=own)
         found["compress"] = start.stack()
-    if device != "cpu" and (settings.distill.recipe == "chosen" or own):
-        raise ValueError(f"--device is {device}, but trials of recipes and samples of metadata are "
-                         "made for cpu; give --recipe given and no --metadata")
+    named = samples and samples != REAL
+    on_cpu = named and any(samplers.needs(samples, what) for what in ("metadata", "schema"))
+    if device != "cpu" and (settings.distill.recipe == "chosen" or on_cpu):
+        raise ValueError(f"--device is {device}, but trials of recipes and samples of frequencies "
+                         "or metadata are made for cpu; give --recipe given, another --sampler")
     with pipeline.on(device):
         networks, header = pipeline.work(job, settings, data, found, None, own=own)
     return networks, header | {"data": known["data"]}, M, settings

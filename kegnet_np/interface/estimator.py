@@ -91,7 +91,7 @@ class DataFreeDistiller(ClassifierMixin, BaseEstimator):
         settings = self._settings(M.model)
         seed = int(check_random_state(self.random_state).randint(2**31))
         with pipeline.stage("distil"):
-            sampler = _sampler(self.sampler, M, settings, seed)
+            sampler = _sampler(self.sampler, taught, settings, seed)
             arguments = settings.distill.arguments(watch=False)
             starts, recipe = pipeline.best_of(
                 M, self._starts(M, settings, sampler, seed), sampler, arguments, None, seed)
@@ -236,12 +236,13 @@ class DataFreeDistiller(ClassifierMixin, BaseEstimator):
         convert.write(path, self.student_)
 
 
-def _sampler(names: Any, M: Any, settings: Settings, seed: int) -> sampling.Sampler:
+def _sampler(names: Any, taught: Teacher, settings: Settings, seed: int) -> sampling.Sampler:
     """The sampler of these names; generators that it needs are learnt first."""
     if callable(names):
         return names
+    M: Any = taught.M
     learnt = None
     if samplers.needs(names, "generators"):
         G, _, _ = extract(M, **settings.extract.arguments(), seed=seed)
         learnt = generated(G, settings.extract.latent)
-    return samplers.make(names, M, learnt)
+    return samplers.make(names, M, learnt, pipeline.described(None, taught.schema))

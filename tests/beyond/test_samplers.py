@@ -6,6 +6,7 @@ import pytest
 from kegnet_np.beyond import samplers
 from kegnet_np.models import MLP
 from kegnet_np.network import Network
+from kegnet_np.tables.schema import Column, Schema
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,8 @@ def test_every_sampler_has_the_moments_that_its_name_says(teacher, rng):
     def generated(rng, n):
         return np.full((n, 6), 2, np.float32)
 
-    names = [name for name in samplers.SAMPLERS if not samplers.needs(name, "metadata")]
+    names = [name for name, entry in samplers.SAMPLERS.items()
+             if entry.needs not in ("metadata", "schema")]
     made = {n: samplers.make(n, teacher, generated)(rng, 20_000) for n in names}
     for name, x in made.items():
         assert x.shape == (20_000, 6) and x.dtype == np.float32, name
@@ -54,6 +56,7 @@ def test_the_table_says_what_a_sampler_needs():
     needs = {name: entry.needs for name, entry in samplers.SAMPLERS.items()}
     assert [n for n in needs if needs[n] == "generators"] == ["kegnet", "noised"]
     assert [n for n in needs if needs[n] == "metadata"] == ["ranges", "covariance", "classes"]
+    assert [n for n in needs if needs[n] == "schema"] == ["frequencies"]
     assert samplers.parts("wide+wide+noised") == ["wide", "wide", "noised"]
     assert samplers.needs("normal+noised", "generators")
     assert not samplers.needs("normal+wide", "generators")
@@ -67,3 +70,22 @@ def test_unknown_samplers_and_what_is_missing_are_refused(teacher):
         samplers.make("normal+noised", teacher)
     with pytest.raises(ValueError, match="sampler is 'ranges', expected --metadata with ranges"):
         samplers.make("ranges", teacher)
+    with pytest.raises(ValueError, match="frequencies', but the teacher does not say what its co"):
+        samplers.make("normal+frequencies", teacher)
+
+
+def test_frequencies_are_those_of_the_rows_that_were_standardised(rng):
+    """Raw values come back as they may stand in a table, as often as they did in the rows."""
+    rare, pets = rng.random(5000) < 0.02, rng.choice(4, 5000, p=[0.6, 0.3, 0.05, 0.05])
+    raw = np.column_stack([rng.normal(7, 3, 5000), rare, pets[:, None] == np.arange(3)])
+    columns = Column("size"), Column("rare", "flag"), Column("pet", "category", ("a", "b", "c"))
+    schema = Schema(columns, ("no", "yes"), mean=raw.mean(0), scale=raw.std(0))
+    x = samplers.frequencies(schema)(rng, 50_000)
+    assert x.shape == (50_000, 5) and x.dtype == np.float32
+    assert x.mean(0) == pytest.approx(0, abs=0.04) and x.std(0) == pytest.approx(1, abs=0.05)
+    back = x * schema.scale + schema.mean
+    coded = back[:, 1:].round()
+    assert back[:, 1:] == pytest.approx(coded, abs=1e-5) and set(coded.ravel()) == {0, 1}
+    assert coded.mean(0) == pytest.approx(raw[:, 1:].mean(0), abs=0.01)
+    assert (coded[:, 1:].sum(1) <= 1).all()  # one value of a category, or none: the fourth, unknown
+    assert np.abs(np.corrcoef(x[:, :3].T) - np.eye(3)).max() < 0.02  # columns are independent

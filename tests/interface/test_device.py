@@ -56,7 +56,8 @@ def test_what_is_made_for_the_cpu_alone_is_refused(finished, tmp_path, monkeypat
     metadata = tmp_path / "metadata.json"
     accepted("metadata", "--dataset", finished.table, "--out", metadata)
     for options, remedy in ((["normal", "--recipe", "chosen"], "--recipe given"),
-                            (["ranges", "--metadata", metadata], "no --metadata")):
+                            (["ranges", "--metadata", metadata], "another --sampler"),
+                            (["frequencies"], "another --sampler")):
         code, _, err = kegnet(
             "distill", "--teacher", finished.stages["teacher"], "--device", "cuda", "--out",
             tmp_path / "made.npz", "--sampler", *options)

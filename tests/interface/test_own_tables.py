@@ -78,6 +78,20 @@ def test_every_network_of_a_run_has_the_schema(finished):
         assert checkpoint.load(finished.stages[name])[1]["data"] == known
 
 
+def test_the_schema_of_the_teacher_is_what_frequencies_are_drawn_by(taught, finished, tmp_path):
+    options = ["--sampler", "normal+frequencies", "--compression", 3, "--protocol", "fair", *SHORT]
+    accepted("distill", "--teacher", taught.teacher, *options, "--out", "f.npz")
+    header = checkpoint.load("f.npz")[1]
+    assert header["stage"] == "normal+frequencies"
+    M, known = checkpoint.load_teacher(taught.teacher)
+    checkpoint.save_network(tmp_path / "bare.npz", M, stage="teacher", data={"source": {}})
+    words = "the teacher does not say what its columns are; teach it anew, or take normal"
+    assert words in refused(
+        tmp_path, "distill", "--teacher", "bare.npz", *options, "--out", "b.npz")
+    out = accepted("run", *finished.options, "--sampler", "frequencies", "--out", "run")
+    assert "Tucker + frequencies" in out
+
+
 def test_evaluate_scores_all_rows_of_another_table_and_the_test_rows_of_the_teachers_own(taught):
     out, err = evaluate(taught)
     assert len(re.findall(r"\(2 networks, 48 test rows of pets\)", out)) == 3 and not err
