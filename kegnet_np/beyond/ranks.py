@@ -43,18 +43,19 @@ class Allocation:
         return next(t.agreement for t in reversed(self.trials) if t.ranks == self.ranks)
 
 
-def n_params(model: MLP, ranks) -> int:
-    """Parameters of the model's lean Tucker form with these ranks."""
-    return replace(model, ranks=tuple(ranks), lean=True).layout.size
+def n_params(model: MLP, ranks, lean: bool = True) -> int:
+    """Parameters of the model's Tucker form with these ranks, the lean one or the paper's."""
+    return replace(model, ranks=tuple(ranks), lean=lean).layout.size
 
 
-def largest_rank(model: MLP, budget: int) -> int:
+def largest_rank(model: MLP, budget: int, lean: bool = True) -> int:
     """The largest rank for all layers alike that keeps within ``budget`` parameters."""
-    if budget < (least := n_params(model, (1,))):
+    if budget < (least := n_params(model, (1,), lean)):
         most = replace(model, ranks=None).layout.size / least
         raise ValueError(f"budget is {budget:,} parameters, expected at least {least:,}: rank 1 in "
                          f"every layer, {most:.1f} times smaller than the teacher")
-    return max(r for r in range(1, max(model.widths) + 1) if n_params(model, (r,)) <= budget)
+    every = range(1, max(model.widths) + 1)
+    return max(r for r in every if n_params(model, (r,), lean) <= budget)
 
 
 def smaller_mlp(model: MLP, budget: int, depth: int = 3) -> MLP:
@@ -70,14 +71,14 @@ def smaller_mlp(model: MLP, budget: int, depth: int = 3) -> MLP:
     return fits[-1]
 
 
-def tapers(model: MLP, budget: int) -> list[tuple[int, ...]]:
+def tapers(model: MLP, budget: int, lean: bool = True) -> list[tuple[int, ...]]:
     """Candidates: ranks that fall from the first layer to the last, within ``budget`` parameters.
 
     r_i = floor + (first − floor) ρ^i, rounded, with the largest ρ in [0, 1] that fits, and what is
     left spent from the front. A first layer needs no rank above D, a last none above K. With
     first = floor it is the paper's choice, the same rank everywhere.
     """
-    uniform, widest = largest_rank(model, budget), max(model.widths)
+    uniform, widest = largest_rank(model, budget, lean), max(model.widths)
     between = [widest] * (len(model.widths) - 1)
     caps = [min(model.features, widest), *between, min(model.classes, widest)]
 
@@ -85,7 +86,7 @@ def tapers(model: MLP, budget: int) -> list[tuple[int, ...]]:
         return [min(round(floor + (first - floor) * rho**i), cap) for i, cap in enumerate(caps)]
 
     def fits(candidate):
-        return n_params(model, candidate) <= budget
+        return n_params(model, candidate, lean) <= budget
 
     made = []
     floors = sorted({max(1, round(share * uniform)) for share in FLOORS})
@@ -107,13 +108,15 @@ def _spend(ranks: list[int], caps: list[int], fits: Callable) -> list[int]:
     return ranks
 
 
-def allocate(teacher: Network, budget: int, sampler: Sampler, seed: int = 0) -> Allocation:
+def allocate(teacher: Network, budget: int, sampler: Sampler, seed: int = 0, lean: bool = True
+             ) -> Allocation:
     """The ranks of a student with at most ``budget`` parameters; no data is looked at.
 
     Every candidate of `tapers` starts from `fit_layers` and is distilled for a few hundred steps on
     the samples that the student will be trained on; the better quarter is tried again, for longer.
     The one whose answers to held-out samples are nearest to the teacher's, by KL divergence, wins:
     that compares students that see the same samples, never samplers. seed : of the samples.
+    lean : count, and try, the lean form; else the paper's.
     """
     began = time.monotonic()
     (rng,) = sampling.seeded(seed, "ranks")
@@ -124,8 +127,8 @@ def allocate(teacher: Network, budget: int, sampler: Sampler, seed: int = 0) -> 
         parts = (a[HELD_OUT:][:rows].reshape(EPOCHS, -1, a.shape[-1]) for a in (x, target))
         return zip(*parts, strict=True)
 
-    candidates = [Candidate(fold(fit_layers(teacher, r, x[-FITTED:])), LR, BATCH)
-                  for r in tapers(teacher.model, budget)]
+    starts = (fit_layers(teacher, r, x[-FITTED:]) for r in tapers(teacher.model, budget, lean))
+    candidates = [Candidate(fold(start) if lean else start, LR, BATCH) for start in starts]
     rounds = [Round(keep, steps * BATCH) for keep, steps in ROUNDS]
     held_out = x[:HELD_OUT], target[:HELD_OUT]
     (best, *_), trials = halving(teacher, candidates, rounds, chunks, held_out)
@@ -133,9 +136,10 @@ def allocate(teacher: Network, budget: int, sampler: Sampler, seed: int = 0) -> 
     return Allocation(chosen, best.start.size, tuple(trials), time.monotonic() - began)
 
 
-def smallest(teacher: Network, agreement: float, sampler: Sampler, seed: int = 0) -> Allocation:
+def smallest(teacher: Network, agreement: float, sampler: Sampler, seed: int = 0,
+             lean: bool = True) -> Allocation:
     """`allocate` for the smallest budget that `trials.that_agrees` finds."""
-    least = n_params(teacher.model, (1,))
+    least = n_params(teacher.model, (1,), lean)
     budgets = [int(teacher.size / c) for c in COMPRESSIONS if teacher.size / c >= least]
     return that_agrees(
-        budgets, agreement, lambda budget: allocate(teacher, budget, sampler, seed))
+        budgets, agreement, lambda budget: allocate(teacher, budget, sampler, seed, lean))

@@ -27,13 +27,13 @@ note = grid.note
 
 def jobs_of(models: Mapping[str, MLP], compressions: Mapping[str, Sequence[float]],
             samplers: Sequence[str], teachers: int, seed: int, forms: Sequence[str] = (),
-            also: Sequence[str] = ()) -> list[Job]:
+            also: Sequence[str] = (), lean: bool = True) -> list[Job]:
     """The jobs of a frontier.
 
     models : of the teachers, and compressions : of data sets. Those beyond rank 1 everywhere are
         left to the MLP.
     forms : "mlp", "tucker", each on all samplers and real inputs (default: Tucker, and the rival).
-    also : samplers for the least compression alone.
+    also : samplers for the least compression alone. lean : count the lean form.
     """
     if not forms:
         kinds = [*(("tucker", names) for names in (*samplers, REAL)), ("mlp", samplers[-1])]
@@ -49,9 +49,9 @@ def jobs_of(models: Mapping[str, MLP], compressions: Mapping[str, Sequence[float
         if not given or min(given) <= 1 or len(set(given)) < len(given):
             raise ValueError(f"compressions is {given}, expected different numbers above 1")
         for teacher, c in product(range(seed, seed + teachers), given):
-            possible = M.layout.size / c >= n_params(M, (1,))
+            possible = M.layout.size / c >= n_params(M, (1,), lean)
             if not possible and forms and "mlp" not in forms:
-                largest_rank(M, int(M.layout.size / c))  # says what is
+                largest_rank(M, int(M.layout.size / c), lean)  # says what is
             if any(form == "mlp" for form, _ in kinds):
                 smaller_mlp(M, int(M.layout.size / c))
             made += [Job(dataset, teacher, "distill", form, names, compression=c)

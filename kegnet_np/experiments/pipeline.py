@@ -65,7 +65,7 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
             if job.form == "mlp":
                 return plain(job, M, settings, found, sampler(job.start), data)
             own_start = replace(settings.compress, sampler=job.start)
-            start, chosen = compressed(M, own_start, settings.every.seed, sampler, lean=own_table)
+            start, chosen = compressed(M, own_start, settings.every.seed, sampler, own_table)
             header = {"seconds": 0.0, "kept_epoch": [0], "ranks": start.model.ranks}
             if chosen:
                 header |= {"seconds": chosen.seconds, "trials": [asdict(t) for t in chosen.trials]}
@@ -114,21 +114,21 @@ def budget_of(settings: Compress, size: int) -> int:
     return settings.params or int(size / (settings.compression or 8))
 
 
-def compressed(M: Network, settings: Compress, seed: int, sampler_of: Callable, lean: bool = False
-               ) -> tuple[Network, ranks.Allocation | None]:
+def compressed(M: Network, settings: Compress, seed: int, sampler_of: Callable,
+               own_table: bool = False) -> tuple[Network, ranks.Allocation | None]:
     """Where Tucker students start; with ranks auto, also where the rank goes.
 
-    lean : take the lean form where ranks are given too.
     sampler_of : makes the sampler of ``settings.sampler``, if it is needed.
     """
-    found, form = None, fold if lean or not settings.ranks else (lambda student: student)
+    found, lean = None, settings.is_lean(own_table)
+    form = fold if lean else (lambda student: student)
     if settings.ranks and settings.init == "weights":
         return form(compress(M, settings.ranks)), None
     sampler = sampler_of(settings.sampler or "normal")
     if not settings.ranks and settings.agreement is not None:
-        found = ranks.smallest(M, settings.agreement, sampler, seed)
+        found = ranks.smallest(M, settings.agreement, sampler, seed, lean)
     elif not settings.ranks:
-        found = ranks.allocate(M, budget_of(settings, M.size), sampler, seed)
+        found = ranks.allocate(M, budget_of(settings, M.size), sampler, seed, lean)
     chosen = found.ranks if found else settings.ranks
     if settings.init == "weights":
         return form(compress(M, chosen)), found
@@ -151,7 +151,8 @@ def random_starts(job: Job, M: Network, settings: Settings, budget: int) -> list
         models = plain_models(M.model, budget, settings, job.layers)
     else:  # a shallower Tucker form
         shallow = replace(M.model, widths=M.model.widths[:1] * job.layers)
-        models = [replace(shallow, ranks=(ranks.largest_rank(shallow, budget),), lean=True)]
+        lean = settings.compress.is_lean()
+        models = [replace(shallow, ranks=(ranks.largest_rank(shallow, budget, lean),), lean=lean)]
     draw = settings.every.seed, f"{job.purpose} init", settings.distill.students
     return [Network.random(model, sampling.seeded(*draw)) for model in models]
 

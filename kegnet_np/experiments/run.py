@@ -74,7 +74,7 @@ def run(settings: Settings, load: Callable, out, *, figures: bool = True, **opti
         model = MLP(data.features, data.classes, settings.teach.arguments()["widths"])
         budget = pipeline.budget_of(size, model.layout.size)
         if size.form == "tucker":
-            largest_rank(model, budget)
+            largest_rank(model, budget, size.is_lean())
         else:
             pipeline.plain_models(model, budget, settings)
     engine = Engine(

@@ -156,6 +156,10 @@ class Compress(Group):
         check=(lambda v: isinstance(v, str) and samplers.parts(v), "expected text"))
     metadata: str | None = option(
         None, "FILE of kegnet metadata, for samplers that need it: not data-free")
+    lean: bool | None = option(
+        None, "the Tucker form without the square factors of its first and last layer, which add "
+        "parameters and no function (default: with --ranks auto, and for tables of your own)",
+        check=CHECKS[bool])
 
     def __post_init__(self):
         super().__post_init__()
@@ -167,9 +171,15 @@ class Compress(Group):
         if self.form == "mlp" and self.ranks:
             raise ValueError("form is 'mlp', but ranks is given, of the Tucker form alone; give "
                              "compression, params or agreement instead")
+        if self.form == "mlp" and self.lean is not None:
+            raise ValueError(f"lean is {self.lean}, but form is 'mlp', which has no ranks; drop it")
         if self.form == "tucker" and self.layers is not None:
             raise ValueError(f"layers is {self.layers}, but form is 'tucker', which has its "
                              "teacher's; drop it, or take form mlp")
+
+    def is_lean(self, own_table: bool = False) -> bool:
+        """Whether students in Tucker form have the lean one, for a known set or a table."""
+        return (own_table or not self.ranks) if self.lean is None else self.lean
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from .commands import EVERYTHING, Given
 BY_JOBS = ("dataset", *s.READING, "metadata", "compression", "params", "agreement", "ranks")
 BY_FORM = ("form", "layers")
 CHOSEN = (*BY_JOBS, *BY_FORM, "init", "sampler")  # by a frontier
-STUDIES = ("foreign", "form", "metadata", "official", "quirks", "samples")
+STUDIES = ("foreign", "form", "lean", "metadata", "official", "quirks", "samples")
 
 
 def table(given: Annotated[Given, *EVERYTHING, "but", *BY_JOBS, *BY_FORM],
@@ -64,8 +64,9 @@ def frontier(given: Annotated[Given, *EVERYTHING, "but", *CHOSEN],
         settings = grid.settings_of(given)(Job(name, seed, "teach"))
         data = load(settings)
         models[name] = MLP(data.features, data.classes, settings.teach.arguments()["widths"])
-    lists = (names.split(",") if names else [] for names in (samplers, forms, also))
-    made = front.jobs_of(models, sizes, next(lists), teachers, seed, *lists)
+    seen, kinds, more = (names.split(",") if names else [] for names in (samplers, forms, also))
+    made = front.jobs_of(models, sizes, seen, teachers, seed, kinds, more,
+                         given.get("lean", True))
     out = out or Path("frontiers", given["protocol"])
     options = inputs.options(jobs, resume, dask)
     result = grid.do("frontier", made, given, load, out, **options)
@@ -129,9 +130,9 @@ def _count(text: str) -> int:
 
 def study(question: str, /, teachers: int = 3, jobs: int = 0, dask: str | None = None,
           out: Path | None = None, resume: bool = False) -> None:
-    """a question put to the method: foreign, form, metadata, official, quirks or samples
+    """a question put to the method: foreign, form, lean, metadata, official, quirks or samples
 
-    question : how scikit-learn's classifiers do as teachers, what form is worth, what metadata is worth, how it compares with the official program, what its quirks are worth, what samples lack
+    question : how scikit-learn's classifiers do as teachers, what form is worth, what the lean form frees, what metadata is worth, how it compares with the official program, what its quirks are worth, what samples lack
     out : its folder (default: studies/QUESTION)
     example: kegnet study form --jobs 2 --out studies/form
     """  # noqa: E501

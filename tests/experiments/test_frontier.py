@@ -185,6 +185,23 @@ def test_sizes_beyond_rank_one_alone_have_no_pairs(done):
     assert frontier.differences(result | {"cells": alone}) == [["paired differences of accuracy"]]
 
 
+def test_what_no_student_can_reach_is_refused_before_a_teacher_is_taught():
+    M = MLP(16, 10)
+    least = ranks.n_params(M, (1,))
+    barely, beyond = ({"d": [M.layout.size / n]} for n in (least, least - 1))
+    assert frontier.jobs_of({"d": M}, barely, ["normal"], 1, 1, ["tucker"])
+    words = f"expected at least {least:,}: rank 1 in every layer"
+    with pytest.raises(ValueError, match=words):
+        frontier.jobs_of({"d": M}, beyond, ["normal"], 1, 1, ["tucker"])
+    with pytest.raises(ValueError, match=f"expected at least {least + 356:,}: rank 1 in every"):
+        frontier.jobs_of({"d": M}, barely, ["normal"], 1, 1, ["tucker"], lean=False)
+    for forms in (["mlp"], ["mlp", "tucker"], []):  # the plain students go on, to their own end
+        made = frontier.jobs_of({"d": M}, beyond, ["normal"], 1, 1, forms)
+        assert {job.form for job in made} == {"mlp"}
+        with pytest.raises(ValueError, match="width 1 in 3 hidden layers, .* times smaller"):
+            frontier.jobs_of({"d": M}, {"d": [5000.0]}, ["normal"], 1, 1, forms)
+
+
 @pytest.mark.parametrize("samplers, learn", [(["normal"], 0), (["normal", "kegnet"], 2)])
 def test_generators_are_trained_only_for_samplers_that_need_them(samplers, learn):
     made = frontier.jobs_of({"d": MLP(16, 10)}, {"d": [8.0]}, samplers, teachers=2, seed=1)

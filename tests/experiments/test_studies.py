@@ -11,13 +11,24 @@ import data_loaders
 from kegnet_np import sampling, student
 from kegnet_np.beyond import metadata as described
 from kegnet_np.beyond import ranks
-from kegnet_np.experiments import foreign, form, grid, metadata, official, quirks, samples, text
+from kegnet_np.experiments import (
+    foreign,
+    form,
+    grid,
+    lean,
+    metadata,
+    official,
+    quirks,
+    samples,
+    text,
+)
 from kegnet_np.experiments.engine import Engine
 from kegnet_np.experiments.jobs import Job
 from kegnet_np.experiments.protocols import PROTOCOLS
 from kegnet_np.experiments.settings import Distill
 from kegnet_np.interface import inputs
 from kegnet_np.io import checkpoint
+from kegnet_np.models import MLP
 from kegnet_np.probes.samples import MEASURES, describe
 
 TINY = {
@@ -71,6 +82,21 @@ def test_the_form_of_a_student(small, monkeypatch, tmp_path):
         (row,) = (row for row in rows if row[0] == name)
         assert CELL.fullmatch(row[3]) and len(row[4].split(", ")) == 2
         assert row[5] == "" if name == "MLP, 3 layers" else SIGNED.fullmatch(row[5])
+
+
+def test_what_the_lean_form_frees(small, monkeypatch, tmp_path):
+    monkeypatch.setattr(lean, "SIZES", {small: 1.5})
+    result, (table,) = asked(lean, tmp_path)
+    head, of_paper, of_lean = table
+    assert head == lean.COLUMNS and of_paper[4] == "" and SIGNED.fullmatch(of_lean[4])
+    taught = grid.cells_of(result, does="teach")[0]
+    M = MLP(4, 3, tuple(taught["widths"]))
+    for variant, is_lean in (("", True), ("paper", False)):
+        starts = grid.cells_of(result, does="compress", variant=variant)
+        assert len(starts) == 2
+        for start in starts:  # the count is that of its form, within the budget
+            assert start["n_params"] == ranks.n_params(M, start["ranks"], is_lean)
+            assert start["n_params"] <= taught["n_params"] / 1.5
 
 
 def test_what_metadata_is_worth(small, monkeypatch, tmp_path):

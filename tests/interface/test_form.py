@@ -118,6 +118,9 @@ def test_a_frontier_of_forms(finished, tmp_path):
         if c["does"] == "distill":
             assert c["recipe"]["batch"] in (256, 512) and c["recipe_seconds"] > 0
     for options, words in [(["--forms", "cnn"], "forms has 'cnn', expected mlp, tucker or both"),
-                           (["--also", "other"], "sampler is 'other', expected NAME")]:
+                           (["--also", "other"], "sampler is 'other', expected NAME"),
+                           (["--forms", "tucker", "--compressions", "500"],
+                            "rank 1 in every layer"),
+                           (["--compressions", "20000"], "width 1 in 3 hidden layers")]:
         line = ["--datasets", finished.table, *options, "--out", tmp_path / "g"]
         assert words in refused(tmp_path, "frontier", *line)

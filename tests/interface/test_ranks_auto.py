@@ -30,6 +30,22 @@ def test_ranks_auto_from_the_command_line(finished, tmp_path):
         (["--sampler", "nothing"], "sampler is 'nothing', expected NAME"),
     ]:
         assert words in refused(tmp_path, "compress", *auto, *options, "--out", tmp_path / "c.npz")
+    sizes = {}
+    for ranks_given, switch, form in [("auto", "--no-lean", "paper"), ("auto", "--lean", "lean"),
+                                      (2, "--lean", "lean"), (2, "--no-lean", "paper")]:
+        file = tmp_path / f"{ranks_given}-{form}.npz"
+        size = ["--params", 400, "--sampler", "normal"] if ranks_given == "auto" else []
+        accepted("compress", "--teacher", teacher, "--ranks", ranks_given, *size, switch, "--out",
+                 file)
+        start, _ = load_network(file)
+        assert start.model.lean == (form == "lean")
+        sizes[ranks_given, form] = start.size
+    D, K = start.model.features, start.model.classes
+    assert sizes[2, "paper"] - sizes[2, "lean"] == D * D + K * K
+    assert max(sizes["auto", form] for form in ("paper", "lean")) <= 400
+    mlp = ["--teacher", teacher, "--compression", 2, "--lean", "--out", tmp_path / "c.npz"]
+    assert "lean is True, but form is 'mlp', which has no ranks" in refused(
+        tmp_path, "compress", *mlp)
     fixed = ["--teacher", teacher, "--ranks", 2, "--compression", 2, "--out", tmp_path / "c.npz"]
     assert "compression is given with ranks (2,)" in refused(tmp_path, "compress", *fixed)
     both = ["--teacher", teacher, "--student", tmp_path / "b.npz", "--config", finished.settings]
