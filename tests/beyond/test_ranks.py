@@ -88,7 +88,7 @@ def test_the_smallest_student_that_agrees_is_found_by_bisection(teacher, monkeyp
     monkeypatch.setattr(ranks, "COMPRESSIONS", (3, 2.5, 2, 1.5, 1.2))
     asked = []
 
-    def allocate(teacher, budget, sampler, seed):
+    def allocate(teacher, budget, sampler, seed, lean):
         asked.append(budget)
         trial = ranks.Trial((20,), (1,), 1e-3, 64, 1, 0.0, budget / teacher.size)
         return ranks.Allocation((1,), budget, (trial,))
