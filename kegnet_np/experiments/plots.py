@@ -13,6 +13,7 @@ from ..network import Network
 NAMES = {"loss": "loss", "cls_loss": "classifier loss l_cls", "dec_loss": "decoder loss l_dec",
          "div_loss": "diversity loss l_div", "score": "selection score (share)"}
 LONGEST = 18  # letters of a name from the data; there is no room for more
+ACROSS = 4  # axes in a row
 MOST = 64  # features with a histogram each
 
 
@@ -24,11 +25,17 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def row_of_axes(n: int, width: float, height: float, label: str) -> tuple[Figure, np.ndarray]:
-    """A figure with n axes beside each other, the first one's y labelled."""
-    figure = new_figure(width, height)
-    (axes,) = figure.subplots(1, n, squeeze=False)
-    axes[0].set_ylabel(label)
-    return figure, axes
+    """A figure with n axes beside each other, the first one's y labelled; more than `ACROSS` go on
+    in rows below. width, height : in inches, of one row of them all."""
+    columns = min(n, ACROSS)
+    rows = -(-n // columns)
+    figure = new_figure(width * columns / n, height * rows)
+    every = figure.subplots(rows, columns, squeeze=False)
+    for first in every[:, 0]:
+        first.set_ylabel(label)
+    for unused in every.flat[n:]:
+        unused.remove()
+    return figure, every.flat[:n]
 
 
 def save(figure: Figure, path) -> None:
