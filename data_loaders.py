@@ -92,8 +92,8 @@ class Dataset:
 
 
 def load(source: Any, *, label: str | int | None = None, seed: int = 2019,
-         data_dir: Pathish | None = None, drop: Sequence[str | int] = (), missing: str = "refuse",
-         **how: Any) -> Dataset:
+         data_dir: Pathish | None = None, drop: Sequence[str | int] = (),
+         categories: Sequence[str | int] = (), missing: str = "refuse", **how: Any) -> Dataset:
     """Load a set by name, or a table of your own; a DataError says what is wrong with it.
 
     source : "digits", "pendigits", "letter" or "shuttle"; or the path of a file; or a DataFrame; or
@@ -108,7 +108,8 @@ def load(source: Any, *, label: str | int | None = None, seed: int = 2019,
     label : the label column's name, or its position (0 is the first, -1 the last; a number or
         text). Default: the last column. Classes have numeric order if all labels are numbers (1
         and 1.0 are then one), else alphabetical order.
-    drop : names or positions of columns to leave out.
+    drop : names or positions of columns to leave out. categories : of columns whose numbers are
+        names, such as 1 for red and 2 for blue; columns of texts are categories anyway.
     missing : what becomes of missing numbers: "refuse"; "mean", the training rows' mean stands for
         them; "drop", rows with any missing cell are left out.
     how : of a file, sep, decimal, thousands, encoding, header, as `tables.reading.read` has them.
@@ -118,12 +119,12 @@ def load(source: Any, *, label: str | int | None = None, seed: int = 2019,
             raise DataError(f"name: no data set and no file {show(source)}; choose "
                             f"{', '.join(NAMES)} or the path of a table")
         table = table_of(source, **how)
-        rows = encoding.learn(table, label, drop=drop, missing=missing)
+        rows = encoding.learn(table, label, drop=drop, categories=categories, missing=missing)
         drawn = splits.stratified(rows.y, seed)
         data = _standardised(_stem(table), rows.x, rows.y, drawn, rows.schema)
         _say(rows.table, [*rows.notes, *notes.of_splits(rows.table, rows.schema, rows.x, drawn)])
         return replace(data, told=notes.summary(rows, len(table)))
-    given = how | {"label": label, "drop": drop or None,
+    given = how | {"label": label, "drop": drop or None, "categories": categories or None,
                    "missing": None if missing == "refuse" else missing}
     for name, value in given.items():
         require(value is None, f"{name}: {show(value)} given, but {source} has a known form; leave "

@@ -33,7 +33,8 @@ class Every(Group):
 
 
 # Of a table of one's own alone.
-READING = ("label", "drop", "missing", "sep", "decimal", "thousands", "encoding", "header")
+LISTS = "drop", "categories"
+READING = ("label", *LISTS, "missing", "sep", "decimal", "thousands", "encoding", "header")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,9 @@ class Data(Group):
         "does")
     drop: str | None = option(
         None, "columns of a table to leave out (default: none)", check=CHECKS[str])
+    categories: str | None = option(
+        None, "columns of a table whose numbers are names (default: none; texts always are)",
+        check=CHECKS[str])
     missing: str | None = option(
         None, "missing numbers of a table: refuse them (the default), let the training rows' mean "
         "stand for them, or drop their rows", *MISSING)
@@ -68,7 +72,7 @@ class Data(Group):
     def reading(self) -> dict[str, Any]:
         """How a table is read, where it is said: for `data_loaders.load`."""
         said = {name: getattr(self, name) for name in READING if getattr(self, name) is not None}
-        return said | ({"drop": self.drop.split(",")} if self.drop else {})
+        return said | {name: said[name].split(",") for name in LISTS if name in said}
 
 
 @dataclass(frozen=True)

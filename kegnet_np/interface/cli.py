@@ -97,8 +97,9 @@ _KINDS: dict[typing.Any, tuple] = {  # of a type: its converter, and what stands
     int: (int, "N"), float: (float, "X"), Path: (Path, "FILE"), tuple[int, ...]: (_ranks, "R")}
 _KINDS |= {kind | None: entry for kind, entry in _KINDS.items()}
 _METAVAR = {  # of single options
-    "dataset": "NAME", "label": "COLUMN", "drop": "COLUMN,...", "sep": "SIGN", "decimal": "SIGN",
-    "thousands": "SIGN", "encoding": "NAME", "sampler": "NAME[+NAME...]", "metadata": "FILE",
+    "dataset": "NAME", "label": "COLUMN", "drop": "COLUMN,...", "categories": "COLUMN,...",
+    "sep": "SIGN", "decimal": "SIGN", "thousands": "SIGN", "encoding": "NAME",
+    "sampler": "NAME[+NAME...]", "metadata": "FILE",
     "datasets": "NAMES", "samplers": "NAMES", "also": "NAMES", "forms": "NAMES",
     "compressions": "C1,C2,...", "dask": "ADDRESS"}
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,10 +13,11 @@ from ..io import convert as files
 from ..io.classifier import Classifier
 from ..io.files import write_text
 from ..io.formats.c_header import memory
+from ..tables.reading import table_of
 from . import inputs
 
 Given = dict[str, Any]  # the settings that a person gave, by name
-OF_LABELS = ("dataset", "label", "split_seed", "own_statistics", "drop", "missing")
+OF_LABELS = ("dataset", "label", "split_seed", "own_statistics", "drop", "categories", "missing")
 
 
 def predict(given: Annotated[Given, s.Data, "but", *OF_LABELS], model: Path, input: Path,
@@ -34,13 +36,16 @@ def predict(given: Annotated[Given, s.Data, "but", *OF_LABELS], model: Path, inp
         inputs.new_file(out)
     how = s.make(given).data.reading()
     classifier = files.read(model)
-    p = classifier.probabilities(input, missing=missing, by_position=by_position, **how)
+    columns = classifier.schema.columns if classifier.schema else ()
+    table = table_of(input, [column.name for column in columns], **how)
+    p = classifier.probabilities(table, missing=missing, by_position=by_position)
+    print(f"kegnet: read {table.name}: {len(table):,} rows, {table.told}", file=sys.stderr)
     names, k = classifier.class_names, p.argmax(1)
     lines = io.StringIO()
-    table = csv.writer(lines, lineterminator="\n")
-    table.writerow(["class", *names] if proba else ["class"])
-    table.writerows([names[i], *(f"{v:.6g}" for v in row if proba)]
-                    for i, row in zip(k, p, strict=True))
+    answers = csv.writer(lines, lineterminator="\n")
+    answers.writerow(["class", *names] if proba else ["class"])
+    answers.writerows([names[i], *(f"{v:.6g}" for v in row if proba)]
+                      for i, row in zip(k, p, strict=True))
     if out is None:
         print(lines.getvalue(), end="")
         return

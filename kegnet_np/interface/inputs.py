@@ -69,9 +69,11 @@ def load_for(given: dict, settings: Settings, M: Network, header: dict, by_posit
     if len(schema.feature_names) != M.model.features:
         raise ValueError(f"--teacher has {M.model.features} inputs, but describes "
                          f"{len(schema.feature_names)}; make it anew")
+    if given.get("categories"):
+        raise ValueError("--categories is given, but --teacher says what its columns are; drop it")
     seed = None if whole and not _is_own(given, known["source"]) else own.split_seed
-    data = data_loaders.load_like(
-        schema, own.dataset, seed=seed, by_position=by_position, **own.reading())
+    how = {key: value for key, value in own.reading().items() if key != "categories"}
+    data = data_loaders.load_like(schema, own.dataset, seed=seed, by_position=by_position, **how)
     _tell(data)
     return data_loaders.standardise_each_split(data) if own.own_statistics else data
 

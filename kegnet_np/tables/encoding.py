@@ -16,17 +16,19 @@ MANY = 200  # values of a category, at the most; each stands in two rows or more
 
 
 def learn(table: Table, label: str | int | None = None, *, drop: Sequence[str | int] = (),
-          missing: str = "refuse") -> Rows:
+          missing: str = "refuse", categories: Sequence[str | int] = ()) -> Rows:
     """Label, kinds of columns and classes of a table; DataError counts all that is wrong with it.
 
     label : name or position of the label column; default: the last that is not dropped.
-    drop : columns to leave out. missing : "refuse" missing numbers; "mean": the training rows' mean
-    stands for them; "drop" rows with any missing cell.
+    drop : columns to leave out. categories : columns whose numbers are names.
+    missing : "refuse" missing numbers; "mean": the training rows' mean stands for them; "drop" rows
+    with any missing cell.
     """
     require(missing in MISSING, f"missing: {show(missing)} given, expected {some(MISSING)}")
-    out = _dropped(table, drop)
+    out, named = _listed(table, drop, "drop"), _listed(table, categories, "categories")
     kinds = [cells.kind(c, cells.numbers(c, table.decimal, table.thousands))
              for c in table.columns]
+    kinds = ["category" if j in named and kind != "empty" else kind for j, kind in enumerate(kinds)]
     used = [j for j in range(len(kinds)) if j not in out and kinds[j] != "empty"]
     at = used[-1] if used else len(kinds) - 1
     if label is not None:
@@ -34,6 +36,9 @@ def learn(table: Table, label: str | int | None = None, *, drop: Sequence[str | 
     elif table.label is not None:
         at = table.label
     require(at not in out, f"label: column {show(table.names[at])} is dropped; name another")
+    wrong = [table.names[j] for j in sorted(named & {at, *out})]
+    require(not wrong, f"categories: column {some(map(show, wrong))} is the label, or dropped; "
+            "expected features")
     features = [j for j in used if j != at]
     require(len(table) >= LEAST or table.faults, f"{table.name}: {len(table)} row(s) of data, a "
             f"7:1:2 split needs at least {LEAST}; add rows")
@@ -63,9 +68,10 @@ def learn(table: Table, label: str | int | None = None, *, drop: Sequence[str | 
                 [*notes, *made.notes, *of_classes(names, y)])
 
 
-def _dropped(table: Table, drop: str | Sequence[str | int]) -> set[int]:
-    """The positions of columns to leave out; a text is one of them."""
-    return {table.index(column, "drop") for column in ([drop] if isinstance(drop, str) else drop)}
+def _listed(table: Table, given: str | Sequence[str | int], argument: str) -> set[int]:
+    """The positions of columns that an argument lists; a text is one of them."""
+    listed = [given] if isinstance(given, str) else given
+    return {table.index(column, argument) for column in listed}
 
 
 def _columns(table: Table, features: list[int], kinds: list[str]
@@ -73,7 +79,7 @@ def _columns(table: Table, features: list[int], kinds: list[str]
     """The feature columns by position, and the faults of those that are none."""
     columns, faults = {}, []
     for j in features:
-        values = tuple(sorted(set(table.text(j).tolist()))) if kinds[j] == "category" else ()
+        values = classes(table.text(j))[1] if kinds[j] == "category" else ()
         if len(values) > min(MANY, len(table) // 2):
             faults.append(f"column {show(table.names[j])} is text, {len(values)} different ones in "
                           f"{len(table)} rows, such as {show(values[-1])}, and no category; encode "
@@ -143,7 +149,7 @@ def apply(table: Table, schema: Schema, *, label: str | int | None = None, label
     label : the label column, if not the schema's. labelled : whether there must be one.
     drop, missing : as in `learn`; default of missing: as the schema has it.
     """
-    out = _dropped(table, drop)
+    out = _listed(table, drop, "drop")
     if label is not None:
         table = replace(table, label=table.index(label, "label"))
     at, label_at = schema.match(table, by_position)

@@ -72,7 +72,10 @@ def read(path: Pathish, *, sep: str | None = None, decimal: str | None = None,
 
 
 def table_of(source: Any, known: Iterable[str] = (), **how: Any) -> Table:
-    """The table of a path, as `read` reads it, or of what Python has, see `from_python`."""
+    """The table of a path, as `read` reads it, or of what Python has, see `from_python`; a table
+    that was read is itself."""
+    if isinstance(source, Table):
+        return source
     if isinstance(source, str | os.PathLike):
         return read(source, known=known, **how)
     require(not how, f"{next(iter(how), '')}: given with a table in memory; it is for files")

@@ -101,14 +101,13 @@ class Schema:
             if column.kind == "category":
                 text = table.text(j)
                 gone |= cells.missing(text)
-                known = {value: k for k, value in enumerate(column.values)}
-                k = np.array([known.get(cell, -1) for cell in text.tolist()], int)  # (N,)
+                k = which(text, column.values)
                 unseen = k < 0
                 if unseen.any():
                     notes.append(f"column {show(column.name)}: {cells.counted(unseen)} of no known "
                                  f"value, {cells.first(table, j, unseen)}; all its features "
                                  "are 0 there")
-                x.append((k[:, None] == np.arange(len(known))).astype(np.float64))
+                x.append((k[:, None] == np.arange(len(column.values))).astype(np.float64))
                 continue
             values = cells.numbers(table.columns[j], table.decimal, table.thousands)
             if column.kind == "flag":
@@ -121,11 +120,7 @@ class Schema:
     def classes_of(self, table: Table, j: int) -> tuple[np.ndarray, str]:
         """The classes (N,) of a label column, -1 where there is none, and the fault in that."""
         text, names = table.text(j), list(self.class_names)
-        numbers = [cells.number(name) for name in names]
-        known = {name: k for k, name in enumerate(names)}
-        by_number = {} if np.isnan(numbers).any() else dict(
-            zip(numbers, range(len(names)), strict=True))  # 1 and 1.0 are one class
-        y = np.array([known.get(t, by_number.get(cells.number(t), -1)) for t in text.tolist()], int)
+        y = which(text, names)
         wrong = y < 0
         if not wrong.any():
             return y, ""
@@ -166,6 +161,16 @@ class Schema:
             raise DataError("the checkpoint does not say soundly what its inputs are "
                             f"({error}); make it anew") from error
         return schema
+
+
+def which(text: np.ndarray, values: Sequence[str]) -> np.ndarray:
+    """Which of the values each text (N,) is, -1 for none; where all are numbers 1 and 1.0 are one.
+    """
+    numbers = [cells.number(value) for value in values]
+    known = {value: k for k, value in enumerate(values)}
+    by_number = {} if np.isnan(numbers).any() else dict(
+        zip(numbers, range(len(numbers)), strict=True))
+    return np.array([known.get(t, by_number.get(cells.number(t), -1)) for t in text.tolist()], int)
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,28 @@ def test_the_schema_of_the_teacher_is_what_frequencies_are_drawn_by(taught, fini
     assert "Tucker + frequencies" in out
 
 
+def test_predict_says_on_stderr_what_it_read(taught):
+    new = write("new.csv", unlabelled(taught))
+    code, out, err = kegnet("predict", "--model", taught.students, "--input", new, read=True)
+    assert code == 0 and err == "kegnet: read new.csv: 240 rows, separated by commas, with a header\n"
+    assert "read" not in out
+
+
+def test_columns_whose_numbers_are_names_are_told_to_the_teacher_alone(taught, tmp_path):
+    columns = {"code": [str(i % 4) for i in range(N)], **taught.columns}
+    table = write("coded.csv", columns)
+    line = ["--dataset", table, "--config", taught.settings, "--out", "coded.npz"]
+    accepted("teach", "--categories", "code", *line)
+    known = checkpoint.load("coded.npz")[1]["data"]["columns"]
+    assert (known[0]["kind"], known[0]["values"]) == ("category", ["0", "1", "2", "3"])
+    judge = ["--model", "coded.npz", "--teacher", "coded.npz"]
+    assert "48 test rows of coded" in accepted("evaluate", *judge)
+    other = write("other.csv", columns, slice(0, 50))
+    assert "50 rows of other" in accepted("evaluate", *judge, "--dataset", other)
+    assert "--categories is given, but --teacher says what its columns are" in refused(
+        tmp_path, "evaluate", *judge, "--categories", "code")
+
+
 def test_evaluate_scores_all_rows_of_another_table_and_the_test_rows_of_the_teachers_own(taught):
     out, err = evaluate(taught)
     assert len(re.findall(r"\(2 networks, 48 test rows of pets\)", out)) == 3 and not err

@@ -24,6 +24,7 @@ PIECES = ["", ",", ";", "\t", " ", '"', "'", "\n", "\r", "\r\n", "\0", "#", "?",
           "\ud800", ",,,,", "\n\n", "kind", "size", "x0", "0", "-0", "1e-320", "1,2,3,4,5,6"]
 OPTIONS: list[dict] = [{}] * 20 + [
     {"label": 0}, {"label": "kind"}, {"missing": "mean"}, {"missing": "drop"}, {"drop": [0]},
+    {"categories": [0]}, {"categories": [1], "missing": "mean"},
     {"header": True}, {"header": False}, {"sep": ";"}, {"sep": "blank"}, {"decimal": ","},
     {"thousands": ","}, {"thousands": "."}, {"encoding": "latin-1"}, {"encoding": "utf-16"},
     {"encoding": "utf-8"}, {"label": -1, "missing": "mean", "header": True}]
