@@ -160,10 +160,8 @@ class Leaves(Views):
 
     def gradient(self) -> np.ndarray:
         """What has arrived at the leaves, like theta."""
-        whole = self.theta._node.outgrad
-        gradient = array_module(self.views.theta).zeros_like(self.views.theta)
-        if whole is not None:
-            gradient[...] = whole[0]
+        whole, theta = self.theta._node.outgrad, self.views.theta
+        gradient = array_module(theta).zeros_like(theta) if whole is None else whole[0]
         parts = self.layout.views(gradient) if self.arrays else {}
         for name, box in self.arrays.items():
             if box._node.outgrad is not None:
