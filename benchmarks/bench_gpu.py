@@ -8,7 +8,8 @@ Every contender does the whole step, as the verbs do it: draws its batch, gradie
 Both devices run in each round, so that a slow spell of the machine meets both; printed are medians
 over the rounds of wall-clock time by network, the ratio, and the smallest stack from which on the
 GPU is faster. The GPU is waited for at the end of each run alone. Without a GPU one line says so,
-exit code 2.
+exit code 2. Where PyTorch is installed it stands beside, eager, on the same device: students as a
+stack by bmm, generators one by one, each with the fused Adam.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import sys
 import time
 
 import numpy as np
+from bench_steps import optional  # which also sees to one thread
 
 from kegnet_np import backend, losses, sampling, train, tucker
 from kegnet_np.backend import array_module
@@ -25,6 +27,9 @@ from kegnet_np.generator import decoder, extraction_epoch, generator
 from kegnet_np.models import MLP
 from kegnet_np.network import Network
 from kegnet_np.train import Schedule, Training
+
+if torch := optional("torch"):
+    import steps_torch
 
 D, K, Z = 16, 10, 10  # Pendigits
 STACKS = (1, 2, 5, 16, 32, 75, 128, 256, 512)
@@ -58,19 +63,36 @@ def students(stack, batch, steps):
     return lambda: run_epoch(training)["loss"]
 
 
+def in_torch(make, stack, batch, steps, device):
+    """The same in PyTorch, and how many networks a run trains."""
+    torch.set_default_device(device)
+    if make is generators:
+        return steps_torch.generator_step(steps, D, K, Z, batch, fused=True), 1
+    return steps_torch.stack_step(steps, stack, D, K, batch, (5,)), stack
+
+
 def measure(make, stack, batch, steps, rounds, devices):
-    """Milliseconds a step and network: by device, a number for every round."""
-    runs, times = {}, {device: [] for device in devices}
+    """Milliseconds a step and network, by contender: a number for every round."""
+    runs, times = {}, {}
+    for device in devices:
+        backend.use(device)
+        runs[device] = make(stack, batch, steps), stack
+    if torch:
+        runs["torch"] = in_torch(make, stack, batch, steps, devices[-1])
     for r in range(rounds + 1):
-        for device in devices:
-            backend.use(device)
-            run = runs.setdefault(device, make(stack, batch, steps) if r == 0 else None)
+        for name, (run, networks) in runs.items():
+            if name in devices:
+                backend.use(name)
             start = time.perf_counter()
-            losses_of = backend.to_host(run())  # waits for the GPU
-            if not np.isfinite(losses_of).all():
-                raise FloatingPointError(f"{make.__name__}, stack {stack}: {losses_of}")
+            done = run()
+            if name == "torch":
+                if devices[-1] == "cuda":
+                    torch.cuda.synchronize()
+            elif not np.isfinite(done := backend.to_host(done)).all():  # waits for the GPU
+                raise FloatingPointError(f"{make.__name__}, stack {stack}: {done}")
             if r:  # the first round warms up, and compiles
-                times[device].append((time.perf_counter() - start) / steps / stack * 1e3)
+                taken = (time.perf_counter() - start) / steps / networks * 1e3
+                times.setdefault(name, []).append(taken)
     return times
 
 
@@ -89,23 +111,26 @@ def main():
         return 2
     train.hold_heap()
     devices, rows = ("cpu",) if args.cpu else ("cpu", "cuda"), []
-    print(f"{'':10} {'batch':>5} {'stack':>5} {'CPU':>9} {'GPU':>9}  CPU/GPU  (ms a network)")
+    print(f"{'':10} {'batch':>5} {'stack':>5} {'CPU':>9} {'GPU':>9} {'PyTorch':>9}  CPU/GPU  "
+          f"(ms a network; PyTorch on the {devices[-1]})")
     for make in (generators, students):
         for batch in BATCHES[make.__name__]:
             crossing = None
             for stack in args.stacks:
                 times = measure(make, stack, batch, args.steps, args.rounds, devices)
-                cpu, gpu = (statistics.median(times.get(d, [np.nan])) for d in ("cpu", "cuda"))
+                cpu, gpu, beside = (statistics.median(times.get(name, [np.nan]))
+                                    for name in ("cpu", "cuda", "torch"))
                 print(f"{make.__name__:10} {batch:5} {stack:5} {cpu:9.4f} {gpu:9.4f} "
-                      f"{cpu / gpu:7.2f}", flush=True)
-                rows.append([make.__name__, batch, stack, cpu, gpu])
+                      f"{beside:9.4f} {cpu / gpu:8.2f}", flush=True)
+                rows.append([make.__name__, batch, stack, cpu, gpu, beside])
                 crossing = (crossing or stack) if gpu < cpu else None
             if not args.cpu:
                 print(f"{make.__name__}, batch {batch}: the GPU is faster from a stack of "
                       f"{crossing or 'more than ' + str(max(args.stacks))} on")
     if args.csv:
         with open(args.csv, "w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([["what", "batch", "stack", "cpu_ms", "gpu_ms"], *rows])
+            csv.writer(file).writerows([["what", "batch", "stack", "cpu_ms", "gpu_ms", "torch_ms"],
+                                        *rows])
     return 0
 
 

@@ -38,8 +38,8 @@ _in_use = CPU
 _of_type: dict[type, Device] = {}  # what is of no type here is of the CPU
 
 
-def use(device: "str | Device") -> None:
-    """From now on put arrays on 'cpu' or 'cuda', or on another `Device`.
+def use(device: "str | Device") -> Device:
+    """From now on put arrays on 'cpu' or 'cuda', or on another `Device`; gives the one before.
 
     Raises ValueError for another name, and for 'cuda' where no GPU can be used.
     """
@@ -51,7 +51,8 @@ def use(device: "str | Device") -> None:
         _of_type[kind] = chosen
         DeviceBox.register(kind)
         VSpace.register(kind)  # its sum of two cotangents is all that the tape needs
-    _in_use = chosen
+    before, _in_use = _in_use, chosen
+    return before
 
 
 def array_module(x) -> Any:

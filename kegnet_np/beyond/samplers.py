@@ -11,6 +11,7 @@ import numpy as np
 from autograd.core import make_vjp
 
 from .. import sampling
+from ..backend import array_module, put, to_host
 from ..network import Network
 from ..sampling import Sampler
 
@@ -56,10 +57,24 @@ def make(names: str, teacher: Network, generated: Sampler | None = None,
         if entry.needs == "schema" and name not in known:
             raise ValueError(f"sampler is {names!r}, but the teacher does not say what its columns "
                              "are; teach it anew, or take normal")
+        if entry.needs in ("metadata", "schema"):
+            made.append(anywhere(known[name]))
+            continue
         given = {"teacher": teacher, "features": teacher.model.features,
-                 "generators": generated, "metadata": known.get(name), "schema": known.get(name)}
+                 "generators": generated}
         made.append(entry.make(given[entry.needs]))
     return sampling.mixture(made)
+
+
+def anywhere(sampler: Sampler) -> Sampler:
+    """A sampler of NumPy's, for any device: there its rows are drawn on the host and put."""
+    def on_device(rng, n):
+        if array_module(rng) is np:
+            return sampler(rng, n)
+        seed = to_host(rng.integers(2**31, size=2)).tolist()
+        return put(sampler(np.random.default_rng(seed), n))
+
+    return on_device
 
 
 def wide(features: int) -> Sampler:

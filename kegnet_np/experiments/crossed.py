@@ -14,6 +14,7 @@ import numpy as np
 
 from ..network import Network
 from . import grid, measures, upbringing
+from .devices import on
 from .jobs import REAL, Found, Job, Made
 from .measures import Bench
 from .pipeline import stage
@@ -76,7 +77,7 @@ def work(job, settings, data, found: Found, part) -> Made:
     """Do a job: the networks, and a header of JSON values. Runs in a worker."""
     if job.does != "probe":
         return upbringing.work(job, settings, data, found, part)
-    with stage(job.what):
+    with stage(job.what), on("cpu"):
         own, foreign = settings.own, found["foreign"].member(0)
         Ind = snapshots(found["independent"], own.students)[-1]
         teachers = {v: found[f"{v} teacher"].member(0) for v in VARIANTS}

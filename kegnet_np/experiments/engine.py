@@ -19,6 +19,7 @@ import data_loaders
 
 from ..io import checkpoint
 from ..network import Network
+from .devices import on
 from .folder import RunError, opened
 from .jobs import Found, Job, Made, in_waves
 from .settings import Settings
@@ -42,6 +43,7 @@ class Engine:
     file_of: Callable[[Job], str] = lambda job: job.name
     processes: int = 1  # of this machine; 0: as many as it has cores for us
     dask: str | None = None  # the address of a Dask scheduler to use instead
+    device: str = "cpu"  # or "cuda": one process computes there
     resume: bool = False
     report: Callable = lambda line: None  # called with a line of text after every job
 
@@ -120,7 +122,8 @@ class Engine:
                 for job in ready[: most - len(running)]:
                     queue.remove(job)
                     found = {does: self.read(need)[0][0] for does, need in job.needs.items()}
-                    settings, part = self.settings_of(job), None if self.dask else self.part(job)
+                    settings, elsewhere = self.settings_of(job), self.dask or self.device != "cpu"
+                    part = None if elsewhere else self.part(job)
                     rows = data[settings.data]
                     running[pool.submit(self.work, job, settings, rows, found, part)] = job
                 bar.set_description(", ".join(dict.fromkeys(j.what for j in running.values())))
@@ -137,7 +140,7 @@ class Engine:
             with Client(self.dask) as client:
                 yield client.get_executor(), max(len(client.ncores()), 1)
         elif self.processes == 1:
-            yield _Here(), 1
+            yield _Here(self.device), 1
         else:
             from joblib.externals.loky import get_reusable_executor
 
@@ -158,9 +161,13 @@ class Engine:
 class _Here(Executor):
     """An executor of concurrent.futures that does the work at once, in this process."""
 
+    def __init__(self, device: str):
+        self.device = device
+
     def submit(self, work, /, *args, **kwargs):
         future: Future = Future()
-        future.set_result(work(*args, **kwargs))
+        with on(self.device):
+            future.set_result(work(*args, **kwargs))
         return future
 
 

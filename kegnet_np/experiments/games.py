@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import losses, metrics, sampling
+from .. import backend, losses, metrics, sampling
 from ..kdgan import estimators, game
 from ..kdgan.rules import Rules
 from ..models import MLP
 from ..network import Network
 from ..train import Schedule
 from . import pipeline
+from .devices import on
 from .folder import Progress
 from .jobs import Found, Job, Made
 from .play import PLAYERS, RANGES, TUNED, Play, Settings, classifier, rules_of
@@ -56,14 +57,17 @@ def work(job: Any, settings: Settings, data, found: Found, part: Path | None) ->
     with pipeline.stage(job.what):
         own, seed, validation = settings.play, job.teacher, (data.x_val, data.y_val)
         known = pipeline.behind(settings, data)
-        rows = rows_of(data, job.labels, seed, settings.seeds)
+        with on("cpu"):
+            rows = rows_of(data, job.labels, seed, settings.seeds)
         common: dict[str, Any] = {"seed": seed, "hook": Progress(job.what, part)}
         if job.does in PLAYERS:
             network, done = pretrained(job, own, data, rows, validation, common)
+            network = network.moved(backend.to_host)
             return [network], scores(network, data) | pipeline.trained(done) | known
         C, T, D = (found[name] for name in PLAYERS)
         if job.does == "gradients":
-            return [C], measured(C, D, rows[0], own, seed) | {"seconds": 0.0}
+            with on("cpu"):
+                return [C], measured(C, D, rows[0], own, seed) | {"seconds": 0.0}
         rules, trials = rules_of(job.variant, job.labels or rows[1].shape[1], own), list[dict]()
         games: dict[str, Any] = {"validation": validation, "most": own.rows}
         if own.search and job.variant in TUNED:
@@ -71,6 +75,7 @@ def work(job: Any, settings: Settings, data, found: Found, part: Path | None) ->
         schedule = Schedule(own.lr, own.batch, own.epochs, own.epochs)
         network, taught, done = game.play(
             rows, C, T, D, rules, schedule=schedule, purpose=job.variant, **games, **common)
+        network, taught = (made.moved(backend.to_host) for made in (network, taught))
         curve = [[row["score"] for row in done.history if row["member"] == s]
                  for s in range(settings.seeds)]
         mean = np.mean(curve, axis=0).round(4).tolist()

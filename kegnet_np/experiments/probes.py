@@ -13,6 +13,7 @@ import numpy as np
 from .. import metrics
 from ..network import Network
 from . import grid, upbringing
+from .devices import on
 from .jobs import Found, Job, Made
 from .measures import MEASURES, Bench
 from .pipeline import stage
@@ -93,7 +94,7 @@ def work(job, settings, data, found: Found, part) -> Made:
     """Do a job: the networks, and a header of JSON values. Runs in a worker."""
     if job.does != "probe":
         return upbringing.work(job, settings, data, found, part)
-    with stage(job.what):
+    with stage(job.what), on("cpu"):
         data, own = taught(job.variant, data, job.teacher, of_student=True), settings.own
         T, foreign = (found[name].member(0) for name in ("teach", "foreign"))
         traces = {way: snapshots(found[way], own.students) for way in found

@@ -12,7 +12,7 @@ from ..beyond.ranks import largest_rank
 from ..generator import generated
 from ..io.files import write_text
 from ..models import MLP
-from . import pipeline
+from . import choices, pipeline
 from .engine import Engine
 from .grid import versions
 from .jobs import REAL, Job
@@ -72,11 +72,11 @@ def run(settings: Settings, load: Callable, out, *, figures: bool = True, **opti
     jobs, data, size = jobs_of(settings), load(settings), settings.compress
     if not size.ranks and size.agreement is None:  # what cannot be had is refused at once
         model = MLP(data.features, data.classes, settings.teach.arguments()["widths"])
-        budget = pipeline.budget_of(size, model.layout.size)
+        budget = choices.budget_of(size, model.layout.size)
         if size.form == "tucker":
             largest_rank(model, budget, size.is_lean())
         else:
-            pipeline.plain_models(model, budget, settings)
+            choices.plain_models(model, budget, settings)
     engine = Engine(
         Path(out), lambda job: settings, lambda settings: data, partial(pipeline.work, watch=True),
         file_of=short, **options)

@@ -12,6 +12,7 @@ import numpy as np
 from .. import losses, sampling
 from ..probes import samples as probe
 from . import grid, pipeline
+from .devices import on
 from .jobs import REAL, Job
 from .table import DATASETS
 
@@ -54,12 +55,13 @@ def work(job, settings, data, found, part):
     if not isinstance(job, OwnJob):
         return pipeline.work(job, settings, data, found, part)
     M, given = found["teach"].member(0), (settings, data, found)
-    if job.does == "measure":
-        (rng,) = sampling.seeded(job.teacher, f"measure {job.samples}")
-        real = {REAL: sampling.rows_of(data.x_train)}
-        x = pipeline.sampler_of(job.samples, *given, real)(rng, N)
-        return [M], probe.describe(x, M, data.x_test) | {"seconds": 0.0}
-    own = changed(M, data.x_train, pipeline.sampler_of("kegnet", *given))
+    with on("cpu"):
+        if job.does == "measure":
+            (rng,) = sampling.seeded(job.teacher, f"measure {job.samples}")
+            real = {REAL: sampling.rows_of(data.x_train)}
+            x = pipeline.sampler_of(job.samples, *given, real)(rng, N)
+            return [M], probe.describe(x, M, data.x_test) | {"seconds": 0.0}
+        own = changed(M, data.x_train, pipeline.sampler_of("kegnet", *given))
     return pipeline.work(job, *given, part, own=own)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import metrics, sampling
+from .. import backend, metrics, sampling
 from ..beyond import ranks, samplers
 from ..generator import generated
 from ..models import MLP, check_ranks
@@ -23,6 +23,7 @@ from ..tables.schema import Column
 from ..train import Training
 from ..tucker import compress
 from . import pipeline, settings
+from .devices import on
 from .folder import Progress
 from .jobs import REAL, Found, Job, Made
 from .options import Group, option
@@ -165,21 +166,25 @@ def left_out(data, seed: int) -> int:
 def work(job: Any, settings: Any, data, found: Found, part: Path | None) -> Made:
     """Do a job that makes networks: these, and a header of JSON values. Runs in a worker."""
     if job.does in ("teach", "extract"):
-        return pipeline.work(job, settings, taught(job.variant, data, job.teacher), found, part)
+        with on("cpu"):
+            seen = taught(job.variant, data, job.teacher)
+        return pipeline.work(job, settings, seen, found, part)
     with pipeline.stage(job.what):
-        data = taught(job.variant, data, job.teacher, of_student=True)
         T, own, trace = found["teach"].member(0), settings.own, Trace(job.what, settings.own.epochs)
-        x, labels, epochs = data.x_train, data.y_train, own.epochs
-        start = start_of(job, T, own)
-        if not job.samples:  # nothing is learnt
-            made = start if start.theta.ndim == 2 else start.stack(own.students)
-            return [made], _scores(made, data) | {"seconds": 0.0, "kept_epoch": [0]}
-        if job.samples != REAL:
-            times = min(job.times, epochs)
-            rng, epochs = sampling.seeded(job.teacher, f"pool {job.samples}")[0], epochs // times
-            G = found.get("extract")
-            learnt = generated(G, G.model.inputs - T.model.classes) if G else None
-            x, labels = samplers.make(job.samples, T, learnt)(rng, times * len(x)), None
+        epochs = own.epochs
+        with on("cpu"):
+            data = taught(job.variant, data, job.teacher, of_student=True)
+            x, labels, start = data.x_train, data.y_train, start_of(job, T, own)
+            if not job.samples:  # nothing is learnt
+                made = start if start.theta.ndim == 2 else start.stack(own.students)
+                return [made], _scores(made, data) | {"seconds": 0.0, "kept_epoch": [0]}
+            if job.samples != REAL:
+                times = min(job.times, epochs)
+                (rng,) = sampling.seeded(job.teacher, f"pool {job.samples}")
+                epochs //= times
+                G = found.get("extract")
+                learnt = generated(G, G.model.inputs - T.model.classes) if G else None
+                x, labels = samplers.make(job.samples, T, learnt)(rng, times * len(x)), None
         students, done = distil(
             T, start, x, None if job.way == "answers" else labels, ALL_WAYS[job.way],
             students=own.students, schedule=replace(SCHEDULE, epochs=epochs), seed=job.teacher,
@@ -187,6 +192,7 @@ def work(job: Any, settings: Any, data, found: Found, part: Path | None) -> Made
         if job.samples == REAL:
             students = Network(students.model, np.concatenate(
                 [theta[:, : students.size] for theta in trace.seen]))
+        students = students.moved(backend.to_host)
         return [students], _scores(students, data) | {
             "seconds": done.seconds, "kept_epoch": done.kept_epoch.tolist(), "updates": done.adam.t}
 
@@ -201,7 +207,7 @@ class Trace:
     def __call__(self, training: Training) -> None:
         """Look at a training after an epoch."""
         self.bar(training)
-        self.seen += [training.theta.copy()] * self.at.count(training.epoch)
+        self.seen += [backend.to_host(training.theta.copy())] * self.at.count(training.epoch)
 
 
 def snapshots(network: Network, students: int) -> list[Network]:

@@ -8,10 +8,10 @@ from typing import Annotated
 
 from .. import metrics, sampling
 from ..beyond import metadata as meta
-from ..beyond import samplers
 from ..experiments import folder, pipeline, text
 from ..experiments import run as whole
 from ..experiments import settings as s
+from ..experiments.devices import on
 from ..experiments.jobs import REAL, Job
 from ..experiments.statistics import interval
 from ..io import checkpoint
@@ -38,7 +38,7 @@ EVERYTHING = (s.Every, s.Data, s.Teach, s.Extract, s.Compress, s.Distill)
 
 
 def run(given: Annotated[Given, *EVERYTHING],
-        out: Path | None = None, jobs: int = 0, resume: bool = False) -> None:
+        out: Path | None = None, jobs: int = 0, resume: bool = False, device: str = "cpu") -> None:
     """the whole job, from the data to the table
 
     out : run folder (default: runs/NAME)
@@ -47,7 +47,7 @@ def run(given: Annotated[Given, *EVERYTHING],
     settings = s.make(given)
     out = out or Path("runs", Path(settings.data.dataset).stem)
     folder.check_folder(out, settings.flat(), resume)
-    result = whole.run(settings, inputs.load, out, **inputs.options(jobs, resume))
+    result = whole.run(settings, inputs.load, out, **inputs.options(jobs, resume, device=device))
     print(whole.table(result))
     print(f"results, metrics, checkpoints and figures are in {out}")
 
@@ -61,7 +61,7 @@ def teach(given: Annotated[Given, s.Every, s.Data, s.Teach], out: Path, device: 
     inputs.new_file(out)
     settings = s.make({"ranks": (1,)} | given)  # a teacher has none: the default may not suit it
     job = Job(settings.data.dataset, settings.every.seed, "teach")
-    with pipeline.on(device):
+    with on(device):
         (M,), header = pipeline.work(job, settings, inputs.load(settings), {}, None)
     checkpoint.save_network(out, M, stage="teacher", data=header["data"])
     right = 100 * header["accuracy"][0]
@@ -147,7 +147,7 @@ def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Pat
     """`pipeline.work` on what files hold: networks, and a header with the teacher's data; also the
     teacher and settings."""
     inputs.new_file(out)
-    with pipeline.on(device):  # see that there is such a device, before all else
+    with on(device):  # see that there is such a device, before all else
         M, known = inputs.teacher(teacher)
     shape = None if student or does == "extract" else M.model
     settings, data, own = inputs.settings(given, known, shape), None, None
@@ -162,12 +162,7 @@ def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Pat
     if job.needs.keys() > found.keys():  # compress first
         (start,), _ = pipeline.work(job.needs["compress"], settings, data, found, None, own=own)
         found["compress"] = start.stack()
-    named = samples and samples != REAL
-    on_cpu = named and any(samplers.needs(samples, what) for what in ("metadata", "schema"))
-    if device != "cpu" and (settings.distill.recipe == "chosen" or on_cpu):
-        raise ValueError(f"--device is {device}, but trials of recipes and samples of frequencies "
-                         "or metadata are made for cpu; give --recipe given, another --sampler")
-    with pipeline.on(device):
+    with on(device):
         networks, header = pipeline.work(job, settings, data, found, None, own=own)
     return networks, header | {"data": known["data"]}, M, settings
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import metrics, sampling
 from ..beyond import samplers
-from ..experiments import pipeline
+from ..experiments import choices, pipeline
 from ..experiments.folder import Progress
 from ..experiments.settings import Settings, make
 from ..generator import extract, generated
@@ -93,11 +93,11 @@ class DataFreeDistiller(ClassifierMixin, BaseEstimator):
         with pipeline.stage("distil"):
             sampler = _sampler(self.sampler, taught, settings, seed)
             arguments = settings.distill.arguments(watch=False)
-            starts, recipe = pipeline.best_of(
+            starts, recipe = choices.best_of(
                 M, self._starts(M, settings, sampler, seed), sampler, arguments, None, seed)
             if starts[0].theta.ndim == 1:  # a Tucker form: students that start as one
                 arguments["shared"] = False
-            students, done, _ = pipeline.by_recipe(
+            students, done, _ = choices.by_recipe(
                 partial(distill, M, starts[0], sampler, purpose="mlp"), recipe,
                 arguments | {"seed": seed, "hook": Progress("students", quiet=not self.verbose)},
                 None)
@@ -180,14 +180,14 @@ class DataFreeDistiller(ClassifierMixin, BaseEstimator):
     def _starts(self, M: Any, settings: Settings, sampler, seed: int) -> list[Network]:
         """Where students may start: random plain MLPs, or one in Tucker form."""
         if settings.compress.form == "tucker":
-            start, _ = pipeline.compressed(M, settings.compress, seed, lambda names: sampler)
+            start, _ = choices.compressed(M, settings.compress, seed, lambda names: sampler)
             return [start]
         like = replace(M.model, activation=self.activation, dropout=0.0)
         if self.hidden_layer_sizes is not None:
             models = [replace(like, widths=tuple(np.ravel(self.hidden_layer_sizes).tolist()))]
         else:
-            budget = pipeline.budget_of(settings.compress, M.size)
-            models = pipeline.plain_models(like, budget, settings)
+            budget = choices.budget_of(settings.compress, M.size)
+            models = choices.plain_models(like, budget, settings)
         rngs = partial(sampling.seeded, seed, "mlp init", int(self.n_students))
         return [Network.random(model, rngs()) for model in models]
 

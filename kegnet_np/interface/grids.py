@@ -24,7 +24,8 @@ STUDIES = ("foreign", "form", "lean", "metadata", "official", "quirks", "samples
 def table(given: Annotated[Given, *EVERYTHING, "but", *BY_JOBS, *BY_FORM],
           datasets: str = "shuttle,pendigits,letter", ranks: tuple[int, ...] | None = None,
           teachers: int = 1, seeds: int | None = None, jobs: int = 0,
-          dask: str | None = None, out: Path | None = None, resume: bool = False) -> None:
+          dask: str | None = None, out: Path | None = None, resume: bool = False,
+          device: str = "cpu") -> None:
     """the paper's table: data sets, approaches, teachers and students as a grid
 
     ranks : a column for each of R1,R2,..., the same rank in every layer (default: the paper's: 5, Letter 10, Pendigits both)
@@ -35,7 +36,8 @@ def table(given: Annotated[Given, *EVERYTHING, "but", *BY_JOBS, *BY_FORM],
     usual = given.pop("ranks", None)
     made = paper.jobs_of(datasets.split(","), teachers, seed, usual if ranks is None else ranks)
     out = out or Path("tables", given["protocol"])
-    result = grid.do("table", made, given, inputs.load, out, **inputs.options(jobs, resume, dask))
+    options = inputs.options(jobs, resume, dask, device)
+    result = grid.do("table", made, given, inputs.load, out, **options)
     accuracy = paper.rows(result, "accuracy")
     write_text(out / "table.tex", text.to_latex(accuracy, len(run.LABELS)) + "\n")
     show(paper, result, out, "table.tex", "table.png")
@@ -45,7 +47,8 @@ def frontier(given: Annotated[Given, *EVERYTHING, "but", *CHOSEN],
              datasets: str = "shuttle,pendigits,letter", compressions: str = "2,4,8,12,16,24,40",
              samplers: str = "normal,kegnet,normal+noised", also: str = "", forms: str = "",
              teachers: int = 1, seeds: int | None = None, jobs: int = 0, dask: str | None = None,
-             out: Path | None = None, resume: bool = False) -> None:
+             out: Path | None = None, resume: bool = False,
+             device: str = "cpu") -> None:
     """accuracy against parameters, by form and sampler, with ranks chosen without data
 
     compressions : C1,C2,...: how many times smaller; SET:C for one data set (default: 2,4,8,12,16,24,40)
@@ -68,7 +71,7 @@ def frontier(given: Annotated[Given, *EVERYTHING, "but", *CHOSEN],
     made = front.jobs_of(models, sizes, seen, teachers, seed, kinds, more,
                          given.get("lean", True))
     out = out or Path("frontiers", given["protocol"])
-    options = inputs.options(jobs, resume, dask)
+    options = inputs.options(jobs, resume, dask, device)
     result = grid.do("frontier", made, given, load, out, **options)
     show(front, result, out, "frontier.png")
 
@@ -89,7 +92,8 @@ def _sizes(given: list[str], datasets: list[str]) -> dict[str, list[float]]:
 def kdgan(given: Annotated[Given, s.Data, play.Play, "but", "dataset"],
           dataset: str = "digits", labels: str = "50,100,1000,all", seeds: int = 5,
           seed: int = s.Every.seed, ablations: bool = False, quick: bool = False, jobs: int = 0,
-          dask: str | None = None, out: Path | None = None, resume: bool = False) -> None:
+          dask: str | None = None, out: Path | None = None, resume: bool = False,
+          device: str = "cpu") -> None:
     """the other way to distil, with labels and an adversary, beside its baselines
 
     dataset : NAME[,NAME...]: digits, pendigits, letter, shuttle, or paths of tables (default: digits)
@@ -114,7 +118,7 @@ def kdgan(given: Annotated[Given, s.Data, play.Play, "but", "dataset"],
             games.rows_of(data, n, seed, 1)
     out = out or Path("kdgan", Path(names[0]).stem)
     result = grid.do("kdgan", made, given | {"seeds": seeds}, load, out, settings=settings,
-                     work=games.work, **inputs.options(jobs, resume, dask))
+                     work=games.work, **inputs.options(jobs, resume, dask, device))
     show(asked, result, out, "kdgan.png")
 
 
@@ -129,7 +133,8 @@ def _count(text: str) -> int:
 
 
 def study(question: str, /, teachers: int = 3, jobs: int = 0, dask: str | None = None,
-          out: Path | None = None, resume: bool = False) -> None:
+          out: Path | None = None, resume: bool = False,
+          device: str = "cpu") -> None:
     """a question put to the method: foreign, form, lean, metadata, official, quirks or samples
 
     question : how scikit-learn's classifiers do as teachers, what form is worth, what the lean form frees, what metadata is worth, how it compares with the official program, what its quirks are worth, what samples lack
@@ -143,9 +148,12 @@ def study(question: str, /, teachers: int = 3, jobs: int = 0, dask: str | None =
     if question == "foreign":  # one process, and scikit-learn
         from .estimator import DataFreeDistiller
 
+        if device != "cpu":
+            raise ValueError(f"--device is {device}, but this study asks its teachers on the CPU; "
+                             "drop it")
         show(module, module.ask(DataFreeDistiller, out, teachers, resume), out)
         return
-    options = inputs.options(jobs, resume, dask)
+    options = inputs.options(jobs, resume, dask, device)
     show(module, grid.ask(module, inputs.load, out, teachers, **options), out)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import data_loaders
 
+from ..experiments.devices import on
 from ..experiments.jobs import Found, Job
 from ..experiments.settings import Settings, make
 from ..io import checkpoint, convert
@@ -155,12 +156,22 @@ def new_file(out: Path) -> None:
     check_place(out)
 
 
-def options(jobs: int, resume: bool, dask: str | None = None) -> dict[str, Any]:
+def options(jobs: int, resume: bool, dask: str | None = None, device: str = "cpu"
+            ) -> dict[str, Any]:
     """Of `engine.Engine`; a line on stderr after every job says how far it is."""
     from tqdm import tqdm
+
+    with on(device):  # see that there is such a device, before all else
+        pass
+    if device != "cpu":
+        if jobs > 1 or dask:
+            raise ValueError(f"--device is {device}, where one process computes; drop "
+                             f"{'--dask' if dask else '--jobs'}")
+        jobs = 1
 
     def report(line: str) -> None:
         tqdm.write(f"kegnet: {line}", file=sys.stderr)  # above the bar, if there is one
         sys.stderr.flush()
 
-    return {"processes": jobs, "resume": resume, "dask": dask, "report": report}
+    return {"processes": jobs, "resume": resume, "dask": dask, "device": device,
+            "report": report}

@@ -23,7 +23,7 @@ def probe(given: Annotated[Given, s.Data, upbringing.Bringing, "but", "dataset"]
           dataset: str | None = None, probes: str | None = None, crossed: bool = False,
           teachers: int | None = None, teacher: Path | None = None, student: Path | None = None,
           seed: int = s.Every.seed, quick: bool = False, jobs: int = 0, dask: str | None = None,
-          out: Path | None = None, resume: bool = False) -> None:
+          out: Path | None = None, resume: bool = False, device: str = "cpu") -> None:
     """what a student takes from its teacher beside accuracy
 
     dataset : NAME[,NAME...] of a study (default: pendigits), or of --teacher (default: its own)
@@ -40,7 +40,8 @@ def probe(given: Annotated[Given, s.Data, upbringing.Bringing, "but", "dataset"]
     if teacher or student:
         if not (teacher and student):
             raise ValueError(f"--{'student' if teacher else 'teacher'} is missing: pass both files")
-        study = {"probes": probes, "crossed": crossed, "teachers": teachers, "dask": dask}
+        study = {"probes": probes, "crossed": crossed, "teachers": teachers, "dask": dask,
+                 "device": device != "cpu"}
         if wrong := [name for name, value in study.items() if value]:
             raise ValueError(f"--{wrong[0]} is of a study, but --teacher is given; drop one")
         own = given | ({"dataset": dataset} if dataset else {})
@@ -58,7 +59,7 @@ def probe(given: Annotated[Given, s.Data, upbringing.Bringing, "but", "dataset"]
     out = out or Path("probes", "crossed" if crossed else Path(names[0]).stem)
     result = grid.do(question.__name__.rpartition(".")[2], made, given, load, out,
                      settings=settings, work=question.work,
-                     **inputs.options(jobs, resume, dask))
+                     **inputs.options(jobs, resume, dask, device))
     show(question, result, out, "probes.png")
 
 

@@ -1,0 +1,19 @@
+"""Where a piece of work computes: on the CPU, or on a GPU through CuPy (see `backend`)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .. import backend
+
+
+@contextmanager
+def on(device: str) -> Iterator[None]:
+    """Compute on 'cpu' or 'cuda' within; afterwards on what was in use before.
+
+    Errors: ValueError says that no usable GPU was found, and what to install.
+    """
+    before = backend.use(device)
+    try:
+        yield
+    finally:
+        backend.use(before)
