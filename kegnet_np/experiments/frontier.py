@@ -191,8 +191,8 @@ def tables(result: dict) -> list[list[list[str]]]:
     uneven = any(pipeline.uneven(c.get("majority")) for c in grid.cells_of(result, does="teach"))
     less = [differences(result, key) for key in ("accuracy", "balanced")[: 1 + uneven]]
     by_set = [rows(result, d, key) for key in SCORES for d in _sets(result)]
-    last = [table for table in (chosen(result), recipes(result)) if len(table) > 1]
-    return [*by_set, *less, within(result), *last]
+    every = [*by_set, *less, within(result), chosen(result), recipes(result)]
+    return [table for table in every if len(table) > 1]
 
 
 def figure(result: dict):
