@@ -24,6 +24,28 @@ def test_an_array_that_is_used_twice_gets_the_sum_and_an_unused_one_zero():
     assert value == 1.0 and gradient.tolist() == [0.0] * 4
 
 
+def test_two_vectors_that_meet_in_a_sum_keep_their_gradients_apart(rng):
+    layout = Layout({"a": (1, 2), "b": (1, 1)})
+
+    def loss(p, q):
+        both = p.theta + q.theta
+        return anp.sum(both * both) + anp.sum(p["b"] ** 3), None
+
+    theta = rng.standard_normal(6)
+    gradient = value_and_grad(loss, layout, layout)(theta)[1]
+    both = 2 * (theta[:3] + theta[3:])
+    close(gradient, np.r_[both[:2], both[2] + 3 * theta[2] ** 2, both], 1e-12)
+
+
+def test_a_gradient_is_of_the_type_of_its_vector(rng):
+    model = MLP(3, 2, (4,), dropout=0.0)
+    theta = model.init(rng)[0]
+    x, weights = rng.standard_normal((5, 3), np.float32), rng.standard_normal((5, 2))  # float64
+    step = value_and_grad(lambda p: (anp.sum(model.apply(p, None, x)[0] * weights), None),
+                          model.layout)
+    assert theta.dtype == step(theta)[1].dtype == np.float32
+
+
 def test_a_traced_value_in_aux_is_refused():
     layout = Layout({"a": (1, 2)})
     for wrap in (lambda v: v, lambda v: {"kept": [v]}):

@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 from .. import backend
+
+
+def elsewhere() -> bool:
+    """Whether another device than the CPU is in use."""
+    return not isinstance(backend.put(0), np.ndarray)
 
 
 @contextmanager

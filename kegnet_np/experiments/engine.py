@@ -48,6 +48,13 @@ class Engine:
     report: Callable = lambda line: None  # called with a line of text after every job
 
     def __post_init__(self):
+        with on(self.device):  # see that there is such a device
+            pass
+        if self.device != "cpu":
+            if self.processes > 1 or self.dask:
+                raise ValueError(f"--device is {self.device}, where one process computes; drop "
+                                 f"{'--dask' if self.dask else '--jobs'}")
+            self.processes = 1
         if not self.processes:
             from joblib import cpu_count
 
@@ -66,7 +73,8 @@ class Engine:
         asked = {settings.data: settings for settings in map(self.settings_of, every)}
         data = {key: self.load(settings) for key, settings in asked.items()}
         rows = [data_loaders.checksum(d) for d in data.values()]
-        with opened(self.out, identity | {"rows": rows}, self.resume):
+        where = None if self.device == "cpu" else self.device
+        with opened(self.out, identity | {"rows": rows, "device": where}, self.resume):
             todo = [job for job in every if not self.path(job).exists()]
             made: dict[Job, dict[Job, Made]] = {job: {} for job in todo}  # by piece of a job
             for piece, result in self._results(todo, data):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..sampling import Sampler
 from ..student import distill
 from ..teacher import teach
 from . import choices
-from .devices import on
+from .devices import elsewhere, on
 from .folder import Progress, told
 from .jobs import REAL, Found, Job, Made
 from .settings import Settings
@@ -68,12 +68,14 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
         if job.samples == REAL and arguments["held_out"] is not None:
             arguments["held_out"] = data.x_val
         held_out = data.x_val if job.samples == REAL else None
+        for_trials = cache(samples)  # on the CPU
         with on("cpu"):
             starts, found_recipe, sizes = choices.fitting(
-                job, settings, found, samples, arguments, held_out)
+                job, settings, found, for_trials, arguments, held_out)
         if starts[0].theta.ndim == 1:  # students that start as one must see different samples
             arguments["shared"] = False
-        learn = partial(distill, M, starts[0], samples(), purpose=job.purpose)
+        seen = samples() if elsewhere() else for_trials()
+        learn = partial(distill, M, starts[0], seen, purpose=job.purpose)
         if found_recipe:
             students, done, told = choices.by_recipe(learn, found_recipe, arguments | common, part)
         else:

@@ -19,7 +19,7 @@ COMMANDS = {function.__name__: function for function in (
     commands.evaluate, exchange.predict, grids.table, grids.frontier, grids.kdgan, probing.probe,
     grids.study, commands.metadata, exchange.convert, commands.info)}
 # What a --student has already.
-FORM = ("form", "layers", "ranks", "compression", "params", "agreement", "init")
+FORM = ("form", "layers", "ranks", "compression", "params", "agreement", "init", "lean")
 REMEDIES = {  # for errors that are not our own
     OSError: "check the path, its permissions and the space on the disk",
     MemoryError: "take smaller batches, pools or numbers of networks"}

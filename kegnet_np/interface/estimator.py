@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .. import metrics, sampling
 from ..beyond import samplers
 from ..experiments import choices, pipeline
+from ..experiments.devices import on
 from ..experiments.folder import Progress
 from ..experiments.settings import Settings, make
 from ..generator import extract, generated
@@ -90,7 +91,7 @@ class DataFreeDistiller(ClassifierMixin, BaseEstimator):
         M: Any = taught.M  # a BlackBox is used as a network is
         settings = self._settings(M.model)
         seed = int(check_random_state(self.random_state).randint(2**31))
-        with pipeline.stage("distil"):
+        with pipeline.stage("distil"), on("cpu"):
             sampler = _sampler(self.sampler, taught, settings, seed)
             arguments = settings.distill.arguments(watch=False)
             starts, recipe = choices.best_of(

@@ -61,6 +61,9 @@ def frontier(given: Annotated[Given, *EVERYTHING, "but", *CHOSEN],
     given, seed = _of_grid(given, "beyond", seeds)
     if wrong := [key for key in CHOSEN if key in given]:
         raise ValueError(f"--{wrong[0]} is given, but kegnet frontier chooses it; drop it")
+    if "lean" in given and forms == "mlp":
+        raise ValueError("--lean or --no-lean is given, but --forms mlp has no ranks; drop it")
+    options = inputs.options(jobs, resume, dask, device)
     names, models, load = datasets.split(","), {}, inputs.load_once()
     sizes = _sizes(compressions.split(","), names)
     for name in names:
@@ -71,7 +74,6 @@ def frontier(given: Annotated[Given, *EVERYTHING, "but", *CHOSEN],
     made = front.jobs_of(models, sizes, seen, teachers, seed, kinds, more,
                          given.get("lean", True))
     out = out or Path("frontiers", given["protocol"])
-    options = inputs.options(jobs, resume, dask, device)
     result = grid.do("frontier", made, given, load, out, **options)
     show(front, result, out, "frontier.png")
 
@@ -105,7 +107,7 @@ def kdgan(given: Annotated[Given, s.Data, play.Play, "but", "dataset"],
     out : its folder (default: kdgan/NAME)
     example: kegnet kdgan --dataset pendigits --labels 50,100 --out kdgan/pendigits
     """  # noqa: E501
-    given = (QUICK if quick else {}) | given
+    given, options = (QUICK if quick else {}) | given, inputs.options(jobs, resume, dask, device)
     counts = [_count(text) for text in ("50,100" if quick else labels).split(",")]
     names, load = dataset.split(","), inputs.load_once()
     made = asked.jobs_of(names, counts, s.Every(seed=seed).seed, ablations)
@@ -118,7 +120,7 @@ def kdgan(given: Annotated[Given, s.Data, play.Play, "but", "dataset"],
             games.rows_of(data, n, seed, 1)
     out = out or Path("kdgan", Path(names[0]).stem)
     result = grid.do("kdgan", made, given | {"seeds": seeds}, load, out, settings=settings,
-                     work=games.work, **inputs.options(jobs, resume, dask, device))
+                     work=games.work, **options)
     show(asked, result, out, "kdgan.png")
 
 

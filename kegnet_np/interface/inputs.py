@@ -70,8 +70,6 @@ def load_for(given: dict, settings: Settings, M: Network, header: dict, by_posit
     if len(schema.feature_names) != M.model.features:
         raise ValueError(f"--teacher has {M.model.features} inputs, but describes "
                          f"{len(schema.feature_names)}; make it anew")
-    if given.get("categories"):
-        raise ValueError("--categories is given, but --teacher says what its columns are; drop it")
     seed = None if whole and not _is_own(given, known["source"]) else own.split_seed
     how = {key: value for key, value in own.reading().items() if key != "categories"}
     data = data_loaders.load_like(schema, own.dataset, seed=seed, by_position=by_position, **how)
@@ -107,6 +105,8 @@ def _few(names) -> str:
 def settings(given: dict[str, Any], header: dict, shape: MLP | None = None) -> Settings:
     """The settings given, on those of the teacher's data unless another is named; for a shape."""
     source = header["data"]["source"]
+    if given.get("categories") and "columns" in header["data"]:
+        raise ValueError("--categories is given, but --teacher says what its columns are; drop it")
     if _is_own(given, source):
         given = (source or {"dataset": ELSEWHERE}) | given
     if shape:
@@ -163,11 +163,6 @@ def options(jobs: int, resume: bool, dask: str | None = None, device: str = "cpu
 
     with on(device):  # see that there is such a device, before all else
         pass
-    if device != "cpu":
-        if jobs > 1 or dask:
-            raise ValueError(f"--device is {device}, where one process computes; drop "
-                             f"{'--dask' if dask else '--jobs'}")
-        jobs = 1
 
     def report(line: str) -> None:
         tqdm.write(f"kegnet: {line}", file=sys.stderr)  # above the bar, if there is one

@@ -46,7 +46,7 @@ def probe(given: Annotated[Given, s.Data, upbringing.Bringing, "but", "dataset"]
             raise ValueError(f"--{wrong[0]} is of a study, but --teacher is given; drop one")
         own = given | ({"dataset": dataset} if dataset else {})
         return _pair(own, teacher, student, seed, quick, out or Path("probes", student.stem))
-    given = (QUICK if quick else {}) | given
+    given, options = (QUICK if quick else {}) | given, inputs.options(jobs, resume, dask, device)
     names, asked = (dataset or "pendigits").split(","), probes.split(",") if probes else MEASURES
     if crossed and probes:
         raise ValueError("--probes is given, but --crossed has endpoints of its own; drop one")
@@ -58,8 +58,7 @@ def probe(given: Annotated[Given, s.Data, upbringing.Bringing, "but", "dataset"]
         upbringing.check(settings(job), load(settings(job)))
     out = out or Path("probes", "crossed" if crossed else Path(names[0]).stem)
     result = grid.do(question.__name__.rpartition(".")[2], made, given, load, out,
-                     settings=settings, work=question.work,
-                     **inputs.options(jobs, resume, dask, device))
+                     settings=settings, work=question.work, **options)
     show(question, result, out, "probes.png")
 
 

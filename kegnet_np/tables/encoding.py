@@ -28,7 +28,6 @@ def learn(table: Table, label: str | int | None = None, *, drop: Sequence[str | 
     out, named = _listed(table, drop, "drop"), _listed(table, categories, "categories")
     kinds = [cells.kind(c, cells.numbers(c, table.decimal, table.thousands))
              for c in table.columns]
-    kinds = ["category" if j in named and kind != "empty" else kind for j, kind in enumerate(kinds)]
     used = [j for j in range(len(kinds)) if j not in out and kinds[j] != "empty"]
     at = used[-1] if used else len(kinds) - 1
     if label is not None:
@@ -48,7 +47,7 @@ def learn(table: Table, label: str | int | None = None, *, drop: Sequence[str | 
     notes += [f"column {show(table.names[j])} numbers the rows, so it is hardly a feature; leave "
               f"it out with --drop {told(table.names[j])}"
               for j in features if numbers_rows(table, j)]
-    columns, faults = _columns(table, features, kinds)
+    columns, faults = _columns(table, features, kinds, named)
     schema = Schema(tuple(columns.values()), (), table.names[at], sum(j < at for j in features),
                     table.header, missing)
     made = schema.encode(table, list(columns))
@@ -74,19 +73,32 @@ def _listed(table: Table, given: str | Sequence[str | int], argument: str) -> se
     return {table.index(column, argument) for column in listed}
 
 
-def _columns(table: Table, features: list[int], kinds: list[str]
+def _columns(table: Table, features: list[int], kinds: list[str], named: set[int]
              ) -> tuple[dict[int, Column], list[str]]:
-    """The feature columns by position, and the faults of those that are none."""
+    """The feature columns by position, and the faults of those that are none. named : columns that
+    are categories whatever they hold."""
     columns, faults = {}, []
     for j in features:
-        values = classes(table.text(j))[1] if kinds[j] == "category" else ()
-        if len(values) > min(MANY, len(table) // 2):
-            faults.append(f"column {show(table.names[j])} is text, {len(values)} different ones in "
-                          f"{len(table)} rows, such as {show(values[-1])}, and no category; encode "
-                          f"it as numbers, or --drop {told(table.names[j])}")
-        else:
-            columns[j] = Column(table.names[j], kinds[j], values)
+        kind, name = "category" if j in named else kinds[j], table.names[j]
+        values = _values(table.text(j)) if kind == "category" else ()
+        if len(values) <= min(MANY, len(table) // 2):
+            columns[j] = Column(name, kind, values)
+            continue
+        many = f"{len(values)} different ones in {len(table)} rows, such as {show(values[-1])}"
+        faults.append(
+            f"column {show(name)} is given as categories, but has {many}; take it as numbers"
+            if kinds[j] != "category" else f"column {show(name)} is text, {many}, and no category; "
+            f"encode it as numbers, or --drop {told(name)}")
     return columns, faults
+
+
+def _values(text: np.ndarray) -> tuple[str, ...]:
+    """The values of a category, of its cells (N,): blanks first, then numbers in their order where
+    all the others are numbers (1, 1.0 and 01 are one, as first spelt); else in the alphabet's."""
+    blank = cells.missing(text)
+    if np.isnan(cells.numbers(text[~blank])).any():
+        return tuple(sorted(set(text.tolist())))
+    return *sorted(set(text[blank].tolist())), *classes(text[~blank])[1]
 
 
 def classes(labels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

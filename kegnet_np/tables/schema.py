@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import cells
-from .table import DataError, Table, require, show, some
+from .table import DataError, Table, objects, require, show, some
 
 FAR = 1e18  # deviations at the most: a network's activations stay within float32
 KINDS = ("number", "flag", "category")
@@ -164,12 +164,13 @@ class Schema:
 
 
 def which(text: np.ndarray, values: Sequence[str]) -> np.ndarray:
-    """Which of the values each text (N,) is, -1 for none; where all are numbers 1 and 1.0 are one.
-    """
-    numbers = [cells.number(value) for value in values]
+    """Which of the values each text (N,) is, -1 for none; where all that are not blank are numbers
+    1 and 1.0 are one."""
     known = {value: k for k, value in enumerate(values)}
-    by_number = {} if np.isnan(numbers).any() else dict(
-        zip(numbers, range(len(numbers)), strict=True))
+    filled = ~cells.missing(objects(values))
+    by_number = {cells.number(values[k]): k for k in np.flatnonzero(filled).tolist()}
+    if np.isnan(list(by_number)).any():
+        by_number = {}
     return np.array([known.get(t, by_number.get(cells.number(t), -1)) for t in text.tolist()], int)
 
 

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from standin import DEVICE, on_device
 
+from kegnet_np import backend
 from kegnet_np.beyond import samplers
 from kegnet_np.models import MLP
 from kegnet_np.network import Network
@@ -72,6 +74,19 @@ def test_unknown_samplers_and_what_is_missing_are_refused(teacher):
         samplers.make("ranges", teacher)
     with pytest.raises(ValueError, match="frequencies', but the teacher does not say what its co"):
         samplers.make("normal+frequencies", teacher)
+
+
+def test_a_sampler_of_numpy_draws_new_rows_on_a_device_as_its_stream_says():
+    def numpy_alone(rng, n):
+        return rng.standard_normal((n, 2))
+
+    assert samplers.anywhere(numpy_alone)(np.random.default_rng(1), 3) == pytest.approx(
+        numpy_alone(np.random.default_rng(1), 3))
+    with on_device():
+        first, again = (DEVICE.stream(np.random.SeedSequence(1)) for _ in range(2))
+        drawn = [backend.to_host(samplers.anywhere(numpy_alone)(rng, 3))
+                 for rng in (first, first, again)]
+    assert np.array_equal(drawn[0], drawn[2]) and not np.isclose(drawn[0], drawn[1]).any()
 
 
 def test_frequencies_are_those_of_the_rows_that_were_standardised(rng):

@@ -130,6 +130,17 @@ def test_every_feature_has_its_two_histograms(tmp_path, rng, D, axes):
     assert apart([ax.title for ax in filled])
 
 
+@pytest.mark.parametrize("n, rows", [(1, 1), (4, 1), (5, 2), (9, 3)])
+def test_more_axes_than_a_row_has_room_for_go_on_below(n, rows):
+    figure, axes = plots.row_of_axes(n, 3.0 * n, 2.0, "score")
+    assert len(axes) == n == len(figure.axes)
+    places = [ax.get_subplotspec() for ax in axes]
+    assert {place.rowspan.start for place in places} == set(range(rows))
+    assert figure.get_size_inches().tolist() == [3.0 * min(n, 4), 2.0 * rows]
+    labelled = [ax.get_ylabel() == "score" for ax in axes]
+    assert labelled == [place.colspan.start == 0 for place in places]
+
+
 def test_a_long_name_keeps_its_ends():
     assert plots.shorten("eighteen letters !") == "eighteen letters !"
     assert plots.shorten("one letter too long") == "one lette…too long"

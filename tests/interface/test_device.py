@@ -111,3 +111,15 @@ def test_a_device_is_for_one_process(finished, tmp_path, monkeypatch):
                         (["--dask", "tcp://x:1"], "where one process computes; drop --dask")):
         assert words in refused(tmp_path, "table", "--datasets", finished.table, "--device", "cuda",
                                 *more, "--out", tmp_path / "t")
+
+
+def test_a_folder_knows_its_device(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(backend, "_cuda", lambda: DEVICE)
+    for began, other in (([], ["--device", "cuda"]), (["--device", "cuda"], [])):
+        out = tmp_path / f"began{len(began)}"
+        accepted("run", *finished.options, *began, "--out", out)
+        for file in out.rglob("*real.npz"):
+            file.unlink()
+        assert "holds a run with device" in refused(
+            tmp_path, "run", *finished.options, *other, "--resume", "--out", out)
+        accepted("run", *finished.options, *began, "--resume", "--out", out)

@@ -83,6 +83,13 @@ def test_the_schema_of_the_teacher_is_what_frequencies_are_drawn_by(taught, fini
     accepted("distill", "--teacher", taught.teacher, *options, "--out", "f.npz")
     header = checkpoint.load("f.npz")[1]
     assert header["stage"] == "normal+frequencies"
+    students = {}
+    for name in ("normal", "frequencies"):  # the same random numbers, other samples
+        accepted("distill", "--teacher", taught.teacher, "--sampler", name, *options[2:], "--out",
+                 f"{name}.npz")
+        students[name] = checkpoint.load(f"{name}.npz")[0]["theta"]
+    assert students["normal"].shape == students["frequencies"].shape
+    assert np.abs(students["normal"] - students["frequencies"]).max() > 1e-3
     M, known = checkpoint.load_teacher(taught.teacher)
     checkpoint.save_network(tmp_path / "bare.npz", M, stage="teacher", data={"source": {}})
     words = "the teacher does not say what its columns are; teach it anew, or take normal"
@@ -112,6 +119,9 @@ def test_columns_whose_numbers_are_names_are_told_to_the_teacher_alone(taught, t
     assert "50 rows of other" in accepted("evaluate", *judge, "--dataset", other)
     assert "--categories is given, but --teacher says what its columns are" in refused(
         tmp_path, "evaluate", *judge, "--categories", "code")
+    assert "--categories is given" in refused(
+        tmp_path, "distill", "--teacher", "coded.npz", "--sampler", "normal", "--compression", 3,
+        "--categories", "code", "--out", "d.npz")
 
 
 def test_evaluate_scores_all_rows_of_another_table_and_the_test_rows_of_the_teachers_own(taught):

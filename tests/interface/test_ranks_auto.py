@@ -43,6 +43,18 @@ def test_ranks_auto_from_the_command_line(finished, tmp_path):
     D, K = start.model.features, start.model.classes
     assert sizes[2, "paper"] - sizes[2, "lean"] == D * D + K * K
     assert max(sizes["auto", form] for form in ("paper", "lean")) <= 400
+    M, _ = load_network(teacher)
+    least = ranks.n_params(M.model, (1,))  # within reach of the lean form alone
+    table = [*finished.options, "--ranks", "auto", "--params", least, "--sampler", "normal"]
+    words = f"expected at least {least + D * D + K * K:,}: rank 1 in every layer"
+    assert words in refused(tmp_path, "run", *table, "--no-lean", "--out", tmp_path / "r")
+    size = ["--datasets", finished.table, "--forms", "tucker", "--compressions",
+            M.size / (least + 1), "--hidden", M.model.widths[0], "--depth", len(M.model.widths)]
+    assert words in refused(tmp_path, "frontier", *size, "--no-lean", "--out", tmp_path / "f")
+    assert "--lean or --no-lean is given, but --forms mlp" in refused(
+        tmp_path, "frontier", "--forms", "mlp", "--lean", "--out", tmp_path / "f")
+    student = ["--teacher", teacher, "--student", tmp_path / "2-lean.npz", "--no-lean"]
+    assert "--lean" in refused(tmp_path, "distill", *student, "--out", tmp_path / "s.npz")
     mlp = ["--teacher", teacher, "--compression", 2, "--lean", "--out", tmp_path / "c.npz"]
     assert "lean is True, but form is 'mlp', which has no ranks" in refused(
         tmp_path, "compress", *mlp)

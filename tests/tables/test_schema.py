@@ -179,21 +179,22 @@ def test_labels_that_are_numbers_are_found_however_they_are_spelt(tmp_path):
 
 
 def test_numbers_that_are_names_become_categories_if_that_is_said(tmp_path):
-    codes = [str(10 - i % 4) for i in range(N)]
+    codes = ["" if i == 5 else str(10 - i % 4) for i in range(N)]
     columns = {"code": codes} | COLUMNS
     path = write(tmp_path / "a.csv", columns)
-    assert load(path).schema.columns[0].kind == "number"
+    assert load(path, missing="mean").schema.columns[0].kind == "number"
     data = load(path, categories=["code"])
     column = data.schema.columns[0]
-    assert (column.kind, column.values) == ("category", ("7", "8", "9", "10"))  # in their order
-    spelt = write(tmp_path / "b.csv", columns | {"code": [f"{code}.0" for code in codes]})
+    assert (column.kind, column.values) == ("category", ("", "7", "8", "9", "10"))  # in their order
+    spelt = write(tmp_path / "b.csv", columns | {"code": [c and f"{c}.0" for c in codes]})
     for again in (load_like(data.schema, spelt), load_like(data.schema, columns)):
         raw = again.x_test * data.schema.scale + data.schema.mean
-        assert raw[:, :4].argmax(1).tolist() == [int(code) - 7 for code in codes]
+        assert raw[:, :5].argmax(1).tolist() == [int(code or 6) - 6 for code in codes]
     _, words = said(load_like, data.schema, columns | {"code": ["11", *codes[1:]]})
     assert "column 'code': 1 of 80 cells is of no known value, '11'" in words
     for wrong, words in [(["kind"], "categories: column 'kind' is the label, or dropped"),
-                         (["mass"], "column 'mass' is text, "), (["no"], "categories: no column")]:
+                         (["mass"], "column 'mass' is given as categories, but has [0-9]+ "),
+                         (["no"], "categories: no column")]:
         with pytest.raises(DataError, match=words):
             load(path, categories=wrong)
 
