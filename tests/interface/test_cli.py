@@ -119,7 +119,7 @@ def test_a_terminal_without_plus_minus_gets_its_table_all_the_same(finished, fol
 
 
 def test_a_study_of_nothing_is_refused(folder):
-    words = "QUESTION is 'nothing', expected one of foreign, form, metadata, official, quirks, "
+    words = "QUESTION is 'nothing', expected one of foreign, form, lean, metadata, official, "
     assert words in refused(folder, "study", "nothing")
 
 
