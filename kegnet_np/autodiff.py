@@ -161,8 +161,8 @@ class Leaves(Views):
     def gradient(self) -> np.ndarray:
         """What has arrived at the leaves, like theta."""
         whole, theta = self.theta._node.outgrad, self.views.theta
-        gradient = array_module(theta).zeros_like(theta) if whole is None else (
-            whole[0].astype(theta.dtype, copy=bool(self.arrays)))  # others may hold it too
+        gradient = array_module(theta).empty_like(theta)
+        gradient[...] = 0 if whole is None else whole[0]
         parts = self.layout.views(gradient) if self.arrays else {}
         for name, box in self.arrays.items():
             if box._node.outgrad is not None:

@@ -18,6 +18,11 @@ from ..sampling import Sampler
 STEPS, STEP, POOL = 150, 0.02, 8192  # of `energy`
 
 
+DESCRIBED = {  # needs of samplers that are given by name, and what to say where one is not
+    "metadata": "expected --metadata with {}",
+    "schema": "but the teacher does not say what its columns are; teach it anew, or take normal"}
+
+
 class Entry(NamedTuple):
     """What a sampler draws; from what it is made: the "teacher", the number of its "features", the
     "schema" of its inputs, the sampler of "generators", or that of "metadata" (not data-free); and
@@ -52,17 +57,11 @@ def make(names: str, teacher: Network, generated: Sampler | None = None,
         entry = SAMPLERS[name]
         if entry.needs == "generators" and generated is None:
             raise ValueError(f"sampler is {names!r}, but generated is None: extract first")
-        if entry.needs == "metadata" and name not in known:
-            raise ValueError(f"sampler is {names!r}, expected --metadata with {name}")
-        if entry.needs == "schema" and name not in known:
-            raise ValueError(f"sampler is {names!r}, but the teacher does not say what its columns "
-                             "are; teach it anew, or take normal")
-        if entry.needs in ("metadata", "schema"):
-            made.append(anywhere(known[name]))
-            continue
-        given = {"teacher": teacher, "features": teacher.model.features,
-                 "generators": generated}
-        made.append(entry.make(given[entry.needs]))
+        if entry.needs in DESCRIBED and name not in known:
+            raise ValueError(f"sampler is {names!r}, {DESCRIBED[entry.needs].format(name)}")
+        given = {"teacher": teacher, "features": teacher.model.features, "generators": generated}
+        made.append(anywhere(known[name]) if entry.needs in DESCRIBED
+                    else entry.make(given[entry.needs]))
     return sampling.mixture(made)
 
 
@@ -94,17 +93,16 @@ def frequencies(schema: Any) -> Sampler:
     schema : a `tables.schema.Schema`. No more is known than what every teacher of raw rows carries
     to standardise them.
     """
-    columns, first = [], 0  # of flags and categories: their features
-    for column in schema.columns:
-        last = first + len(column.features)
-        columns += [slice(first, last)] if column.kind != "number" else []
-        first = last
     mean, scale = (np.asarray(a, np.float32) for a in (schema.mean, schema.scale))
+    coded, first = [], 0  # flags and categories: features, and where their shares of (0, 1) end
+    for column in schema.columns:
+        at = slice(first, first := first + len(column.features))
+        if column.kind != "number":
+            coded.append((at, np.cumsum(mean[at], dtype=np.float64)))
 
     def sampler(rng, n):
         x = rng.standard_normal((n, first), np.float32)
-        for at in columns:
-            ends = np.cumsum(mean[at], dtype=np.float64)  # of each value's share of (0, 1)
+        for at, ends in coded:
             value = np.searchsorted(ends, rng.random(n), side="right")
             x[:, at] = ((value[:, None] == np.arange(len(ends))) - mean[at]) / scale[at]
         return x

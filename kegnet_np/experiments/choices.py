@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from .. import backend, sampling
+from .. import sampling
 from ..beyond import ranks, recipe
 from ..beyond.lean import fold
 from ..beyond.start import fit_layers
@@ -120,7 +120,10 @@ def best_of(M: Network, starts: list[Network], samples, arguments: Mapping[str, 
 def by_recipe(learn: Callable, found: recipe.Recipe, arguments: dict[str, Any], part: Path | None
               ) -> tuple[Network, Training, dict[str, Any]]:
     """Students that learn by a recipe, and what to tell of it. Where one ends further from the
-    teacher than the short trial did, it diverged: all learn again, at half the rate."""
+    teacher than the short trial did, it diverged: all learn again, at half the rate.
+
+    learn : learn(**arguments of `student.distill`) -> the students, on the CPU, and their training.
+    """
     schedule, hook = arguments.pop("schedule"), arguments.pop("hook")
     for halved in range(AGAIN + 1):
         lr = found.best.lr / 2**halved
@@ -129,7 +132,6 @@ def by_recipe(learn: Callable, found: recipe.Recipe, arguments: dict[str, Any], 
             hook = Progress(hook.name, place, hook.quiet)
         own = replace(schedule, lr=lr, batch=found.best.batch)
         students, done = learn(schedule=own, hook=hook, **arguments)
-        students = students.moved(backend.to_host)
         if not found.better_than(students):
             break
     return students, done, of_recipe(found) | {"recipe": {"lr": lr, "batch": found.best.batch}}

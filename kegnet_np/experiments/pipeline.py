@@ -75,12 +75,15 @@ def work(job: Job, settings: Settings, data, found: Found, part: Path | None, *,
         if starts[0].theta.ndim == 1:  # students that start as one must see different samples
             arguments["shared"] = False
         seen = samples() if elsewhere() else for_trials()
-        learn = partial(distill, M, starts[0], seen, purpose=job.purpose)
+
+        def learn(**how) -> tuple[Network, Any]:
+            students, done = distill(M, starts[0], seen, purpose=job.purpose, **how)
+            return students.moved(backend.to_host), done
+
         if found_recipe:
             students, done, told = choices.by_recipe(learn, found_recipe, arguments | common, part)
         else:
             students, done, told = *learn(**arguments, **common), {}
-            students = students.moved(backend.to_host)
         return [students], told_of(students, M, settings, data) | trained(done) | told | sizes
 
 

@@ -18,7 +18,6 @@ from ..io import checkpoint
 from ..io import convert as files
 from ..io.files import write_text
 from ..network import Network
-from ..tables.schema import Schema
 from . import exchange, inputs
 from .exchange import Given
 
@@ -152,7 +151,7 @@ def _work(does: str, given: Given, teacher: Path, out: Path, generator_file: Pat
     shape = None if student or does == "extract" else M.model
     settings, data, own = inputs.settings(given, known, shape), None, None
     if does != "extract":
-        own = pipeline.described(settings.compress.metadata, Schema.from_json(known["data"]))
+        own = pipeline.described(settings.compress.metadata, files.schema_of(known))
     at_random = does == "distill" and settings.compress.form == "mlp"
     job = Job(settings.data.dataset, settings.every.seed, does, settings.compress.form, samples,
               "" if at_random else settings.compress.sampler or "normal")

@@ -21,9 +21,9 @@ def missing(cells: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
     if cells.dtype != object:
         return np.isnan(cells)
     if values is None:
-        return _each(cells, lambda cell: cell.casefold() in MISSING, bool)
+        return each(cells, lambda cell: cell.casefold() in MISSING, bool)
     gone = np.isnan(values)
-    gone[gone] = _each(cells[gone], lambda cell: cell.casefold() in MISSING_NUMBER, bool)
+    gone[gone] = each(cells[gone], lambda cell: cell.casefold() in MISSING_NUMBER, bool)
     return gone
 
 
@@ -38,7 +38,7 @@ def numbers(cells: np.ndarray, decimal: str = ".", thousands: str = "") -> np.nd
             values = cells.astype(np.float64)
             if not any("_" in cell for cell in cells.tolist()):
                 return values
-    return _each(cells, lambda cell: number(cell, decimal, thousands), float)
+    return each(cells, lambda cell: number(cell, decimal, thousands), float)
 
 
 def number(cell: str, decimal: str = ".", thousands: str = "") -> float:
@@ -71,18 +71,19 @@ def kind(cells: np.ndarray, values: np.ndarray) -> str:
     if np.isin(as_flags(cells, values), (0, 1)).all():
         return "flag"
     text = np.isnan(values)
-    text[text] = _each(cells[text], lambda cell: not _LIKE.fullmatch(cell), bool)
+    text[text] = each(cells[text], lambda cell: not _LIKE.fullmatch(cell), bool)
     return "category" if 2 * text.sum() > len(text) else "number"
 
 
 def as_flags(cells: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The values (N,) with 1 and 0 for the words true and false."""
     text, values = np.isnan(values) & (cells.dtype == object), values.copy()
-    values[text] = _each(cells[text], lambda cell: FLAGS.get(cell.casefold(), np.nan), float)
+    values[text] = each(cells[text], lambda cell: FLAGS.get(cell.casefold(), np.nan), float)
     return values
 
 
-def _each(cells: np.ndarray, function, dtype) -> np.ndarray:
+def each(cells: np.ndarray, function, dtype) -> np.ndarray:
+    """What a function makes of the cells (N,), asked once for each different one."""
     known = {cell: function(cell) for cell in set(cells.tolist())}
     return np.array([known[cell] for cell in cells.tolist()], dtype)
 

@@ -171,7 +171,13 @@ def which(text: np.ndarray, values: Sequence[str]) -> np.ndarray:
     by_number = {cells.number(values[k]): k for k in np.flatnonzero(filled).tolist()}
     if np.isnan(list(by_number)).any():
         by_number = {}
-    return np.array([known.get(t, by_number.get(cells.number(t), -1)) for t in text.tolist()], int)
+
+    def place(cell):
+        if cell in known or not by_number:
+            return known.get(cell, -1)
+        return by_number.get(cells.number(cell), -1)
+
+    return cells.each(text, place, int)
 
 
 @dataclass(frozen=True)
