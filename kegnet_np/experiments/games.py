@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from .. import backend, losses, metrics, sampling
-from ..kdgan import estimators, game
+from ..kdgan import game
 from ..kdgan.rules import Rules
 from ..models import MLP
 from ..network import Network
 from ..train import Schedule
-from . import pipeline
+from . import pipeline, variance
 from .devices import on
 from .folder import Progress
 from .jobs import Found, Job, Made
@@ -67,7 +67,7 @@ def work(job: Any, settings: Settings, data, found: Found, part: Path | None) ->
         C, T, D = (found[name] for name in PLAYERS)
         if job.does == "gradients":
             with on("cpu"):
-                return [C], measured(C, D, rows[0], own, seed) | {"seconds": 0.0}
+                return [C], variance.measured(C, D, rows[0], own, seed) | {"seconds": 0.0}
         rules, trials = rules_of(job.variant, job.labels or rows[1].shape[1], own), list[dict]()
         games: dict[str, Any] = {"validation": validation, "most": own.rows}
         if own.search and job.variant in TUNED:
@@ -133,15 +133,3 @@ def scores(network: Network, data) -> dict[str, Any]:
     balanced = metrics.balanced_accuracy(network.predict(data.x_test), data.y_test)
     return {"n_params": network.size, "widths": network.model.widths,
             "accuracy": accuracy(network, data), "balanced": balanced.tolist()}
-
-
-def measured(C: Network, D: Network, x: np.ndarray, own: Play, seed: int) -> dict[str, Any]:
-    """Variance and bias of every estimator of C's gradient, at its pretrained parameters."""
-    x = x[:, : own.rows]
-    d = D.predict(x)
-    found = {}
-    for name, estimator in estimators.ESTIMATORS.items():
-        rngs = sampling.seeded(seed, f"gradients {name}", len(x))
-        found[name] = {str(tau): estimators.spread(C, x, d, estimator, own.draws, tau, rngs)
-                       for tau in (1.0, 0.1)}
-    return {"gradients": found}

@@ -175,12 +175,12 @@ class _Epoch:
     def discriminate(self, a_c: np.ndarray, a_t: np.ndarray) -> np.ndarray:
         """D's turn: it ascends the value, where C's logits are a_c and T's a_t (S, m, K)."""
         share = put(np.asarray(self.rules.alpha, self.x.dtype)[..., None, None])
-        n = self.rules.draws
+        F_c, F_t = estimators.cumulative(a_c), estimators.cumulative(a_t)
+        rngs, n = self.training.rngs, self.rules.draws
 
         def loss(p, at, masks):
-            noise = estimators.gumbel(self.training.rngs, (2 * n, *self.y[at].shape[1:]))
-            y_c = estimators.draw_labels(a_c[at], noise[:n]).mean(0)
-            y_t = estimators.draw_labels(a_t[at], noise[n:]).mean(0)
+            y_c = estimators.label_shares(F_c[at], rngs, n)
+            y_t = estimators.label_shares(F_t[at], rngs, n)
             d, _ = self.models[D_].apply(p, None, self.x[at], train=True, masks=masks)
             return log_sigmoid_loss(d, self.y[at], share * y_c + (1 - share) * y_t), None
 
@@ -198,9 +198,9 @@ class _Epoch:
             a, _ = model.apply(p, None, self.x[at], train=True, masks=masks)
             total = rules.labels * losses.cross_entropy(a, self.y[at]) if rules.labels else 0.0
             if d is not None:
-                noise = estimators.gumbel(self.training.rngs, (rules.draws, *a.shape[1:]))
                 estimate = estimators.ESTIMATORS[rules.estimator]
-                total = total + share * estimate(a, d[at], noise, self.tau)
+                total = total + share * estimate(
+                    a, d[at], self.training.rngs, rules.draws, self.tau)
             if apart is not None:
                 total = total + weight * DISTANCES[distance](a, apart[at])
             return total, None

@@ -6,8 +6,16 @@ from autograd import grad
 from checks import close
 from scipy.stats import chi2, chisquare
 
+from kegnet_np.experiments.variance import spread
 from kegnet_np.kdgan import estimators
-from kegnet_np.kdgan.estimators import ESTIMATORS, draw_labels, exact, gumbel, temperature
+from kegnet_np.kdgan.estimators import (
+    ESTIMATORS,
+    cumulative,
+    exact,
+    gumbel,
+    label_shares,
+    temperature,
+)
 from kegnet_np.kdgan.operations import concrete, log_l2, log_sigmoid, log_sigmoid_loss
 from kegnet_np.losses import log_softmax, softmax
 from kegnet_np.models import MLP
@@ -23,10 +31,10 @@ def players(rng):
 
 
 def replicates(estimator, a, d, tau, draws, rng, times=N):
-    """The gradients (times, B, K) of an estimator, each from noise of its own."""
-    stack = np.broadcast_to(a, (times, B, K)).copy()
-    noise = gumbel([rng], (draws, times * B, K), np.float64).reshape(draws, times, B, K)
-    return grad(lambda a: estimator(a, np.broadcast_to(d, a.shape), noise, tau).sum())(stack)
+    """The gradients (times, B, K) of an estimator, each from draws of its own."""
+    rows, same = (np.tile(each, (times, 1))[None] for each in (a, d))  # (1, times B, K)
+    g = grad(lambda a: estimator(a, same, [rng], draws, tau).sum())(rows)
+    return times * g.reshape(times, B, K)  # the loss is a mean over all rows
 
 
 def bias(gradients, expected):
@@ -39,7 +47,7 @@ def test_the_exact_gradient_is_that_of_the_sum_over_labels(players):
     a, d = players
     p, r = softmax(a), log_sigmoid(-d)
     by_hand = p * (r - (p * r).sum(1, keepdims=True)) / B  # ∂/∂a Σ_y softmax(a)_y r_y
-    close(grad(lambda a: exact(a, d, None, None))(a), by_hand, 1e-12)
+    close(grad(lambda a: exact(a, d))(a), by_hand, 1e-12)
 
 
 def within_chance(z):
@@ -50,7 +58,7 @@ def within_chance(z):
 @pytest.mark.parametrize("draws", [2, 5, 20])
 def test_the_score_estimator_is_unbiased_within_its_standard_error(players, rng, draws):
     a, d = players
-    expected = grad(lambda a: exact(a, d, None, None))(a)
+    expected = grad(lambda a: exact(a, d))(a)
     found = replicates(estimators.score, a, d, 1.0, draws, rng)
     z, relative = bias(found, expected)
     assert within_chance(z) and relative < 0.05, (z, relative)
@@ -67,7 +75,7 @@ def test_the_others_have_the_bias_that_is_stated(name, stated, cosine):
     for seed in range(40):
         rng = np.random.default_rng(seed)
         a, d = rng.standard_normal((2, B, K))
-        expected = grad(lambda a, d=d: exact(a, d, None, None))(a)
+        expected = grad(lambda a, d=d: exact(a, d))(a)
         gradients = replicates(ESTIMATORS[name], a, d, 1.0, 20, rng, 500)
         mean = gradients.mean(0)
         z, relative = bias(gradients, expected)
@@ -81,7 +89,7 @@ def test_the_others_have_the_bias_that_is_stated(name, stated, cosine):
 
 def test_straight_through_loses_bias_and_gains_variance_as_tau_falls(players, rng):
     a, d = players
-    expected = grad(lambda a: exact(a, d, None, None))(a)
+    expected = grad(lambda a: exact(a, d))(a)
     found = [replicates(estimators.straight_through, a, d, tau, 2, rng) for tau in (1.0, 0.3, 0.1)]
     biases = [bias(g, expected)[1] for g in found]
     variances = [g.var(0).sum() for g in found]
@@ -94,10 +102,10 @@ def test_probabilities_of_zero_and_one_have_finite_gradients(name, dtype, rng):
     far = dtype(1e4)
     a = np.array([[far, -far], [-far, far], [0, far], [0, 0]], dtype)
     d = np.array([[far, -far], [far, -far], [-far, far], [far, far]], dtype)
-    noise = gumbel([rng], (5, 4, 2), dtype)[:, 0]
+    a, d = a[None], d[None]
     for tau in (1.0, 0.1):
-        value = ESTIMATORS[name](a, d, noise, tau)
-        found = grad(lambda a, tau=tau: ESTIMATORS[name](a, d, noise, tau))(a)
+        value = ESTIMATORS[name](a, d, [rng], 5, tau)
+        found = grad(lambda a, tau=tau: ESTIMATORS[name](a, d, [rng], 5, tau).sum())(a)
         assert np.isfinite(value) and np.isfinite(found).all() and found.dtype == dtype
 
 
@@ -115,20 +123,42 @@ def test_l2_of_log_probabilities_does_not_see_a_shift(players):
     assert log_l2(a + 5, log_softmax(other)) == pytest.approx(log_l2(a, log_softmax(other)), 1e-12)
 
 
-def test_sampled_labels_are_the_softmaxs_whatever_tau_is(rng):
+def softmaxs(counts, a):
+    """Whether counts (K,) of labels are those of softmax(a), and would show a tenth more of a."""
+    right, wrong = (chisquare(counts, counts.sum() * softmax(c * a)[0]).pvalue for c in (1, 1.1))
+    return right > 1e-3 > wrong
+
+
+def test_the_largest_of_a_concrete_sample_is_the_softmaxs_label_whatever_tau_is(rng):
     a = np.array([[1.0, 0.0, -1.0, 2.0]])
     noise = gumbel([rng], (20_000, 1, K), np.float64)[:, 0]
-    labels = draw_labels(a, noise)
-    counts, expected = labels.sum((0, 1)), 20_000 * softmax(a)[0]
-    assert (labels.sum(-1) == 1).all()
-    assert chisquare(counts, expected).pvalue > 1e-3
-    wrong = softmax(a * 1.1)[0]
-    assert chisquare(counts, 20_000 * wrong).pvalue < 1e-3  # the test sees a tenth
+    labels = (a + noise).argmax(-1)
+    assert softmaxs(np.bincount(labels.ravel(), minlength=K), a)
     for tau in (1.0, 0.1):
         q = concrete(a, noise, tau)
-        assert np.array_equal(q.argmax(-1), labels.argmax(-1))
+        assert np.array_equal(q.argmax(-1), labels)
         assert np.abs(q.sum(-1) - 1).max() < 1e-12
     assert concrete(a, noise, 0.1).max(-1).mean() > concrete(a, noise, 1.0).max(-1).mean() + 0.2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_shares_of_labels_are_those_of_draws_from_the_softmax(rng, dtype):
+    a, n = np.array([[1.0, 0.0, -1.0, 2.0]], dtype), 20
+    share = label_shares(np.tile(cumulative(a), (2, 1000, 1)), [rng, np.random.default_rng(1)], n)
+    counts = (share * n).round()
+    assert share.shape == (2, 1000, K) and share.dtype == dtype
+    assert np.allclose(counts, share * n, atol=1e-5) and (counts.sum(-1) == n).all()
+    assert not np.array_equal(counts[0], counts[1])  # a member's own generator
+    assert softmaxs(counts.sum((0, 1)), a)
+    p = softmax(a)[0].astype(float)
+    covariance = np.cov(counts.reshape(-1, K).T) / n  # of independent draws: diag(p) − p pᵀ
+    assert np.abs(covariance - (np.diag(p) - np.outer(p, p))).max() < 0.03
+
+
+def test_a_label_without_probability_is_never_drawn_and_a_sure_one_always(rng):
+    a = np.array([[1e4, -1e4, 0.0], [-1e4, -1e4, 1e4]], np.float32)
+    share = label_shares(cumulative(a)[None], [rng], 1000)
+    assert np.array_equal(share[0], [[1, 0, 0], [0, 0, 1]])
 
 
 def test_concrete_without_noise_at_one_is_the_softmax(players):
@@ -147,7 +177,7 @@ def test_spread_finds_no_variance_in_exact_and_no_bias_in_score(rng):
     C = Network.random(MLP(5, K, (6,), dropout=0.0), [rng, np.random.default_rng(1)])
     x, d = rng.standard_normal((2, 8, 5), np.float32), rng.standard_normal((2, 8, K), np.float32)
     rngs = [np.random.default_rng(i) for i in range(2)]
-    found = {name: estimators.spread(C, x, d, f, 10, 1.0, rngs) for name, f in ESTIMATORS.items()}
+    found = {name: spread(C, x, d, f, 10, 1.0, rngs) for name, f in ESTIMATORS.items()}
     assert max(found["exact"]["variance"] + found["exact"]["bias"]) < 1e-9
     score, program = found["score"], found["program"]
     for s in range(2):
