@@ -37,6 +37,7 @@ from kegnet_np.activations import logistic
 from kegnet_np.autodiff import value_and_grad
 from kegnet_np.experiments import games, play
 from kegnet_np.experiments.text import to_text
+from kegnet_np.experiments.variance import spread
 
 # %%
 from kegnet_np.kdgan import estimators, game
@@ -421,19 +422,20 @@ assert np.all(of_nagan.best >= -np.log(4)) and of_nagan.best[end].mean() < -np.l
 # %%
 p = np.array([[0.6, 0.3, 0.1]])
 noise = estimators.gumbel([rng], (800, 1, K), float)[:, 0]  # (800, 1, K)
-labels = estimators.draw_labels(np.log(p), noise)  # (800, 1, K), one-hot
+labels = (np.log(p) + noise).argmax(axis=-1)[:, 0]  # (800,)
+shares = np.bincount(labels, minlength=K) / 800
 corners = np.array([[0, 0], [1, 0], [0.5, 0.87]])
 figure, axes = plt.subplots(1, 3, figsize=(6.4, 2.1))
 for ax, tau in zip(axes, (1.0, 0.3, 0.1), strict=True):
     q = concrete(np.log(p), noise, tau)[:, 0]  # (800, K)
-    assert np.array_equal(q.argmax(axis=1), labels[:, 0].argmax(axis=1))
+    assert np.array_equal(q.argmax(axis=1), labels)
     ax.fill(*corners.T, fc="none", ec="0.6")
     ax.scatter(*(q @ corners).T, c=COLOURS[q.argmax(axis=1)], s=4, clip_on=False)
     ax.set(title=f"τ = {tau}", aspect="equal")
     ax.axis("off")
 plt.show()
-print("share of each label:", labels.mean(axis=(0, 1)).round(2))
-assert np.abs(labels.mean(axis=(0, 1)) - p[0]).max() < 0.05
+print("share of each label:", shares.round(2))
+assert np.abs(shares - p[0]).max() < 0.05
 
 # %% [markdown]
 # A high temperature gives mixtures, with a mild gradient. A low one gives nearly labels, with a
@@ -478,7 +480,10 @@ check("9.3", answer_9_3, is_schedule, "E − 1 equal factors have the product la
 # - `exact`: that gradient itself. No draws. It is our measure.
 # - `score`: $\frac1n \sum_i \nabla \log p_c(y_i) \, (r_{y_i} - b_i)$, with $b_i$ the mean of the
 #   other draws' $r$. Because $\nabla p = p \, \nabla \log p$, its mean is the exact gradient. The
-#   $b_i$ does not change the mean; it is there to make the scatter smaller.
+#   $b_i$ does not change the mean; it is there to make the scatter smaller. Which draw gave which
+#   label does not matter here, nor to $D$: only each label's *share* of the $n$ does. So
+#   `estimators.label_shares` needs one $u$ for a draw, not one for each label: label $k$ where
+#   $F_{k-1} \le u < F_k$, with $F_k = p_1 + \cdots + p_k$.
 # - `straight_through`: the labels give the value, the concrete samples the gradient, that of
 #   $\frac1n \sum_i \sum_k q_{ik} r_k$.
 # - `program`: what the program of the paper's authors does instead. $D$'s $p_d$ at the labels
@@ -492,10 +497,10 @@ a, d = np.log(p), np.log([[0.2, 0.3, 0.5]] / p)  # (1, K) each; D is the best fo
 
 
 def gradients(estimator, tau, n=5, times=2000):
-    """An estimator's gradients in a, each with its own noise: (times, K)."""
-    noise = estimators.gumbel([rng], (n, times, K), float).reshape(n, times, 1, K)
-    stack, same = (np.broadcast_to(each, (times, 1, K)).copy() for each in (a, d))
-    return grad(lambda a: estimator(a, same, noise, tau).sum())(stack)[:, 0]
+    """An estimator's gradients in a, each from its own draws: (times, K)."""
+    many, same = (np.tile(each, (times, 1))[None] for each in (a, d))  # (1, times, K)
+    g = grad(lambda a: estimator(a, same, [rng], n, tau).sum())(many)[0]
+    return times * g  # the loss is the mean over all rows
 
 
 asked = {name: (name, 1.0) for name in ("score", "straight_through", "program")}
@@ -525,7 +530,7 @@ assert found["straight_through, τ = 0.1"].std() > 1.5 * found["straight_through
 # altogether.
 #
 # Now the whole gradient of a network: $C$ before any training, 64 rows, and the best $D$.
-# `estimators.spread` measures $\mathrm{E} \|g - \bar g\|^2 / \|\bar g\|^2$, the *variance* of an
+# `spread` measures $\mathrm{E} \|g - \bar g\|^2 / \|\bar g\|^2$, the *variance* of an
 # estimator's gradient $g$ around its mean $\bar g$, and its *bias*, the distance of $\bar g$
 # from the exact gradient. Both are relative to a gradient's size. (A mean of 100 gradients is off
 # by chance, too; `chance` says how much to expect.)
@@ -536,7 +541,7 @@ p_c = losses.softmax(C.predict(few))  # (1, 64, K)
 d_best = np.log(p_u[None, :64] / p_c).astype(np.float32)
 DRAWS = (2, 5, 20, 80)
 spreads = {
-    key: [estimators.spread(C, few, d_best, estimators.ESTIMATORS[name], n, tau, [rng])
+    key: [spread(C, few, d_best, estimators.ESTIMATORS[name], n, tau, [rng])
           for n in DRAWS]
     for key, (name, tau) in asked.items()}
 
@@ -591,9 +596,8 @@ for name, of in played.items():
     assert (abs(of.p_d[end].mean() - 0.5) > 0.05) == (name == "program")
 
 # %%
-a, none = np.log(p_u[:64]), np.zeros((64, K))  # p_c = p_u, and p_d = 1/2: the equilibrium
-noise = estimators.gumbel([rng], (1000, 64, K), float)[:, 0]  # (1000, 64, K)
-rest = {name: np.abs(grad(lambda a, of=of: of(a, none, noise, 1.0))(a)).max()
+a, none = np.log(p_u[None, :64]), np.zeros((1, 64, K))  # p_c = p_u, p_d = 1/2: the equilibrium
+rest = {name: np.abs(grad(lambda a, of=of: of(a, none, [rng], 1000, 1.0).sum())(a)).max()
         for name, of in estimators.ESTIMATORS.items()}
 assert max(rest["exact"], rest["score"], rest["straight_through"]) < 1e-9 < 1e-3 < rest["program"]
 
@@ -618,11 +622,11 @@ assert max(rest["exact"], rest["score"], rest["straight_through"]) < 1e-9 < 1e-3
 p_t = (0.8 * p_u[None, :64] + 0.2 / K).astype(np.float32)  # a teacher that is nearly right
 
 
-def with_teacher(a, d, noise, tau):
-    return 0.3 * estimators.score(a, d, noise, tau) + losses.kl(a, p_t)
+def with_teacher(a, d, rngs, n, tau):
+    return 0.3 * estimators.score(a, d, rngs, n, tau) + losses.kl(a, p_t)
 
 
-of_both = estimators.spread(C, few, d_best, with_teacher, 5, 1.0, [rng])["variance"][0]
+of_both = spread(C, few, d_best, with_teacher, 5, 1.0, [rng])["variance"][0]
 print(f"variance, 5 labels: score {variance['score'][1]:.3f}, with T {of_both:.4f}")
 assert of_both < variance["score"][1] / 3
 
