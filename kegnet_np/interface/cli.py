@@ -3,6 +3,7 @@
 import argparse
 import codecs
 import inspect
+import os
 import sys
 import tomllib
 import typing
@@ -143,6 +144,10 @@ def main(argv: list[str] | None = None) -> int:
             warnings.showwarning = lambda message, *_: print(
                 f"kegnet: warning: {message}", file=sys.stderr)
             COMMANDS[command](*plain, **named)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing to flush at exit
+        return 128 + 13  # as if by SIGPIPE
     except (ValueError, OSError, FloatingPointError, MemoryError) as error:
         message = " ".join(str(error).split())
         for kind, remedy in REMEDIES.items():

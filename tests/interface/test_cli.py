@@ -118,6 +118,16 @@ def test_a_terminal_without_plus_minus_gets_its_table_all_the_same(finished, fol
     assert table.split()[:-1] == expected.split()[:-1]  # the last word is the folder
 
 
+def test_a_reader_who_has_seen_enough_is_no_error(finished):
+    command = [sys.executable, "-m", "kegnet_np", "info", str(finished.stages["teacher"])]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env=ENVIRONMENT)
+    process.stdout.close()  # as head does it, here before the first line
+    with process.stderr:
+        assert process.stderr.read() == b""
+    assert process.wait() == 141
+
+
 def test_a_study_of_nothing_is_refused(folder):
     words = "QUESTION is 'nothing', expected one of foreign, form, lean, metadata, official, "
     assert words in refused(folder, "study", "nothing")
