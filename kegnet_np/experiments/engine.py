@@ -5,6 +5,7 @@ process, on any machine. Its result has a file; who was interrupted goes on with
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import contextmanager
@@ -156,7 +157,9 @@ class Engine:
             os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
             pool = get_reusable_executor(self.processes)
             try:
-                yield pool, self.processes
+                with warnings.catch_warnings():  # a heap that is held looks like a leak: loky then
+                    warnings.filterwarnings("ignore", "A worker stopped")  # takes another process
+                    yield pool, self.processes
             except BrokenExecutor:
                 raise RunError(
                     f"--out {self.out}: a process was killed, for want of memory perhaps; "

@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import time
+import warnings
 
 import numpy as np
 import pytest
@@ -263,3 +265,24 @@ def test_a_process_that_is_killed_is_one_line_and_says_how_to_go_on(tmp_path):
     with pytest.raises(RunError, match="a process was killed, .* go on with --resume and fewer"):
         Engine(tmp_path, settings_of({}), inputs.load, killed, processes=2).run(jobs()[:1], {})
     assert set(contents(tmp_path)) <= {"config.json", "checkpoints"}
+
+
+HELD = []
+
+
+def hold(mebibytes):
+    HELD.append(np.ones(mebibytes << 17))
+    time.sleep(1.1)  # how often loky looks at what a process holds
+    return os.getpid()
+
+
+def test_a_process_that_holds_much_memory_is_replaced_without_a_word(tmp_path, monkeypatch):
+    pytest.importorskip("psutil")  # without it loky does not look
+    said = []
+    monkeypatch.setattr(warnings, "showwarning", lambda message, *_: said.append(str(message)))
+    engine = Engine(tmp_path, None, None, None, processes=2)
+    with engine._pool() as (pool, _):
+        first = pool.submit(hold, 1).result()
+        later = [pool.submit(hold, 400) for _ in range(4)]
+        assert {future.result() for future in later} - {first}
+    assert said == []
