@@ -161,7 +161,7 @@ def figure(result: dict):
     from .plots import new_figure
 
     sets, columns = _sets(result), _columns(result, _sets(result)[0])
-    fig = new_figure(12.8, 2.6 * (len(sets) + 1) + 0.5)
+    fig = new_figure(12.8, 2.6 * (len(sets) + 1) + 1.0)
     above, below = list(fig.subfigures(2, 1, height_ratios=(len(sets), 1)))  # type: ignore[arg-type]
     axes = above.subplots(len(sets), len(columns), squeeze=False)
     for i, dataset in enumerate(sets):
@@ -192,7 +192,8 @@ def _draw_costs(axes, result: dict, sets: Sequence[str], columns: Sequence[int])
                 result, does="gradients", dataset=dataset)] for dataset in sets]
             axis.plot(at_x, mean(values), "o-", ms=3, lw=1.2, color=f"C{k + 4}", label=NAMES[k])
         axis.set(title=f"gradient: {key}, relative")
-    axes[0].legend(fontsize="x-small")
+    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left",
+                          ncols=len(SHOWN), title="gradient, of")
     for axis, place, title in ((axes[2], 0, "updates of C"), (axes[3], 1, "seconds")):
         for k, method in enumerate(METHODS):
             values = [[reached(result, method, dataset, n)[1][place] for n in columns]
