@@ -35,10 +35,9 @@ def spread(C: Network, x: np.ndarray, d: np.ndarray, estimator: Callable, n: int
 def measured(C: Network, D: Network, x: np.ndarray, own: Play, seed: int) -> dict[str, Any]:
     """Variance and bias of every estimator of C's gradient, at its pretrained parameters."""
     x = x[:, : own.rows]
-    d = D.predict(x)
-    found = {}
+    d, n, found = D.predict(x), max(own.draws, 2), {}  # score needs two draws
     for name, estimator in ESTIMATORS.items():
         rngs = sampling.seeded(seed, f"gradients {name}", len(x))
-        found[name] = {str(tau): spread(C, x, d, estimator, own.draws, tau, rngs)
+        found[name] = {str(tau): spread(C, x, d, estimator, n, tau, rngs)
                        for tau in (1.0, 0.1)}
     return {"gradients": found}

@@ -144,7 +144,7 @@ def main(argv: list[str] | None = None) -> int:
             warnings.showwarning = lambda message, *_: print(
                 f"kegnet: warning: {message}", file=sys.stderr)
             COMMANDS[command](*plain, **named)
-        sys.stdout.flush()
+        print(end="", flush=True)  # where there is a stdout
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing to flush at exit
         return 128 + 13  # as if by SIGPIPE

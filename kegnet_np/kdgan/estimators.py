@@ -31,15 +31,19 @@ def gumbel(rngs: Sequence[np.random.Generator], shape, dtype=np.float32) -> np.n
 
 
 def cumulative(logits: np.ndarray) -> np.ndarray:
-    """F_k = Σ_{j ≤ k} softmax(logits)_j, (..., K) -> (..., K): `label_shares` draws by it."""
+    """F_k = Σ_{j ≤ k} softmax(logits)_j, (..., K) -> (..., K), by which `label_shares` draws. The
+    last is 1: its label takes what rounding has left, in float32 up to 1e-6."""
     F = array_module(logits).cumsum(softmax(logits), axis=-1)
     F[..., -1] = 1
     return F
 
 
 def label_shares(F: np.ndarray, rngs: Sequence[np.random.Generator], n: int) -> np.ndarray:
-    """Which share of n labels of each row is k, label k being drawn where F_{k−1} ≤ u < F_k,
-    u ~ U(0, 1): (S, B, K), of F alike. No loss here asks for more than these shares."""
+    """Of n labels drawn for each row, the share that is k: where F_{k−1} ≤ u < F_k, u ~ U(0, 1).
+
+    F (S, B, K) : `cumulative`, with a random generator for each of S members. Returns (S, B, K) of
+    F's type. D's loss, `score` and `program` ask for no more than these shares.
+    """
     xp = array_module(F)
     u = xp.stack([rng.random((n, F.shape[-2], 1), F.dtype) for rng in rngs], axis=-3)
     below = (u < F).sum(0, dtype=F.dtype)  # labels of at most k

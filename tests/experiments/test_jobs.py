@@ -284,5 +284,5 @@ def test_a_process_that_holds_much_memory_is_replaced_without_a_word(tmp_path, m
     with engine._pool() as (pool, _):
         first = pool.submit(hold, 1).result()
         later = [pool.submit(hold, 400) for _ in range(4)]
-        assert {future.result() for future in later} - {first}
+        assert len({first} | {future.result() for future in later}) > 2
     assert said == []

@@ -13,6 +13,7 @@ from shell import ENVIRONMENT, READ, accepted, contents, kegnet, refused, write_
 from kegnet_np import models
 from kegnet_np.beyond import ranks
 from kegnet_np.generator import decoder, generator
+from kegnet_np.interface.cli import main
 from kegnet_np.io import checkpoint
 from kegnet_np.network import Network
 
@@ -126,6 +127,11 @@ def test_a_reader_who_has_seen_enough_is_no_error(finished):
     with process.stderr:
         assert process.stderr.read() == b""
     assert process.wait() == 141
+
+
+def test_without_a_stdout_a_command_does_its_work(finished, monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)  # a daemon's
+    assert main(["info", str(finished.stages["teacher"])]) == 0
 
 
 def test_a_study_of_nothing_is_refused(folder):

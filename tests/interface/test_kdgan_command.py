@@ -70,6 +70,12 @@ def test_a_search_keeps_the_best_of_its_points_and_has_the_usual_among_them(play
     assert (usual["alpha"], usual["beta"], usual["gamma"]) == (0.7, 4.0, 1e-4)
 
 
+def test_with_a_single_draw_the_estimators_are_measured_all_the_same(folder):
+    words = ["--labels", 12, "--draws", 1, "--estimator", "exact"]
+    out = accepted("kdgan", "--dataset", "pets.csv", *TINY, *words, "--out", "out")
+    assert "nan" not in out and "score: variance" in out
+
+
 def test_two_processes_and_a_resume_end_with_the_same_numbers(played, tmp_path):
     folder, _ = played
     arguments = ["kdgan", "--dataset", folder / "pets.csv", *TINY, "--search", 2,

@@ -50,6 +50,15 @@ def test_the_exact_gradient_is_that_of_the_sum_over_labels(players):
     close(grad(lambda a: exact(a, d))(a), by_hand, 1e-12)
 
 
+@pytest.mark.parametrize("name", ["exact", "score", "straight_through"])
+@pytest.mark.parametrize("draws", [2, 20])
+@pytest.mark.parametrize("tau", [1.0, 0.1])
+def test_the_value_of_an_estimator_is_the_mean_reward(players, rng, name, draws, tau):
+    a, d = (np.tile(each, (5000, 1))[None] for each in players)
+    value = ESTIMATORS[name](a, d, [rng], draws, tau)
+    assert value == pytest.approx([exact(*players)], abs=0.02)
+
+
 def within_chance(z):
     """Whether z-values are those of no bias: K − 1 free entries a row, at one in ten thousand."""
     return (z**2).sum() * (K - 1) / K < chi2.ppf(1 - 1e-4, B * (K - 1))
@@ -155,10 +164,26 @@ def test_shares_of_labels_are_those_of_draws_from_the_softmax(rng, dtype):
     assert np.abs(covariance - (np.diag(p) - np.outer(p, p))).max() < 0.03
 
 
-def test_a_label_without_probability_is_never_drawn_and_a_sure_one_always(rng):
+@pytest.mark.parametrize("draw", [
+    lambda rngs: gumbel(rngs, (7, 5, K)).swapaxes(0, 1),
+    lambda rngs: label_shares(np.linspace(0.1, 1, K) * np.ones((len(rngs), 5, 1)), rngs, 50),
+], ids=["gumbel", "label_shares"])
+def test_what_a_member_draws_is_its_own(draw):
+    def rngs(*seeds):
+        return [np.random.default_rng(seed) for seed in seeds]
+
+    together, alone = draw(rngs(1, 2)), [draw(rngs(seed))[0] for seed in (1, 2)]
+    assert np.array_equal(together, alone) and not np.array_equal(*alone)
+
+
+def test_a_label_without_probability_is_not_drawn_but_for_rounding_and_a_sure_one_always(rng):
     a = np.array([[1e4, -1e4, 0.0], [-1e4, -1e4, 1e4]], np.float32)
     share = label_shares(cumulative(a)[None], [rng], 1000)
     assert np.array_equal(share[0], [[1, 0, 0], [0, 0, 1]])
+    a = rng.standard_normal((1000, 26), np.float32)
+    a[:, -1] = -1e4
+    F = cumulative(a)
+    assert (F[:, -1] == 1).all() and np.abs(F[:, -2] - 1).max() < 1e-6
 
 
 def test_concrete_without_noise_at_one_is_the_softmax(players):
