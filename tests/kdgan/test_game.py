@@ -130,6 +130,15 @@ def test_with_alpha_1_no_label_is_the_teachers(problem):
         assert np.array_equal(one, other) == (player != T_)
 
 
+def test_with_alpha_1_the_teacher_learns_from_the_classifier_alone(problem):
+    C, T, D = problem.players
+    rules, once = Rules(alpha=1.0, beta=0.0, gamma=0.1), Schedule(3e-3, 60, 1)
+    (C1, T1, _), (C2, T2, _) = (split(play(
+        problem.rows, C, T, replace(D, theta=size * D.theta), rules, schedule=once,
+        validation=problem.validation)[2].theta, [MODEL.layout] * 3) for size in (1, 3))
+    assert np.array_equal(T1, T2) and not np.array_equal(C1, C2)
+
+
 def test_the_labels_of_both_players_are_drawn_apart(problem, monkeypatch):
     C, _, D = problem.players  # T answers as C does
     drawn = []
