@@ -37,9 +37,9 @@ from kegnet_np.activations import logistic
 from kegnet_np.autodiff import value_and_grad
 from kegnet_np.experiments import games, play
 from kegnet_np.experiments.text import to_text
-from kegnet_np.experiments.variance import spread
 
 # %%
+from kegnet_np.experiments.variance import spread
 from kegnet_np.kdgan import estimators, game
 from kegnet_np.kdgan.operations import concrete, log_sigmoid_loss
 from kegnet_np.kdgan.rules import Rules
