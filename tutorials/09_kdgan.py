@@ -423,7 +423,6 @@ assert np.all(of_nagan.best >= -np.log(4)) and of_nagan.best[end].mean() < -np.l
 p = np.array([[0.6, 0.3, 0.1]])
 noise = estimators.gumbel([rng], (800, 1, K), float)[:, 0]  # (800, 1, K)
 labels = (np.log(p) + noise).argmax(axis=-1)[:, 0]  # (800,)
-shares = np.bincount(labels, minlength=K) / 800
 corners = np.array([[0, 0], [1, 0], [0.5, 0.87]])
 figure, axes = plt.subplots(1, 3, figsize=(6.4, 2.1))
 for ax, tau in zip(axes, (1.0, 0.3, 0.1), strict=True):
@@ -434,6 +433,9 @@ for ax, tau in zip(axes, (1.0, 0.3, 0.1), strict=True):
     ax.set(title=f"τ = {tau}", aspect="equal")
     ax.axis("off")
 plt.show()
+
+# %%
+shares = np.bincount(labels, minlength=K) / 800
 print("share of each label:", shares.round(2))
 assert np.abs(shares - p[0]).max() < 0.05
 
