@@ -60,8 +60,8 @@ class Lean:
     flat : one vector for Adam, and masks as here. order(), uniform(n, B) : other draws.
     """
 
-    def __init__(self, rows, networks, rules=RULES, labels="multinomial", fused=False, flat=False,
-                 order=None, uniform=None):
+    def __init__(self, rows, networks, rules=RULES, *, labels, fused=False, flat=False, order=None,
+                 uniform=None):
         S = len(rows[0])
         self.lead, self.rules, self.flat = (S,) * (S > 1), rules, flat
         self.prepared, self.shares = getattr(self, f"prepare_{labels}"), getattr(self, labels)
@@ -190,24 +190,29 @@ def deviation(games, estimator, flat):
         return torch.tensor(drawn).view(n, *lead, B, 1)
 
     at = np.arange(games)[:, None], order().view(games, M).numpy()
-    theirs = Lean((x[at], labels[at]), networks, rules, "shares", flat, flat, order, uniform)
+    theirs = Lean((x[at], labels[at]), networks, rules, labels="shares", fused=flat, flat=flat,
+                  order=order, uniform=uniform)
     history = ours(games, rules, **exactly)().history
     mine = [[row[key] for row in history] for key in ("d_loss", "t_loss", "loss")]
     return abs(theirs.epoch().view(3, games).numpy() - mine).max()
 
 
-WAYS = {"lean, concrete samples": ("concrete",), "lean, multinomial": ("multinomial",),
-        "fused Adam": ("multinomial", True), "ours": ("shares", True, True)}
+WAYS: dict[str, dict] = {
+    "lean, concrete samples": {"labels": "concrete"},
+    "lean, multinomial": {"labels": "multinomial"},
+    "fused Adam": {"labels": "multinomial", "fused": True},
+    "ours": {"labels": "shares", "fused": True, "flat": True},
+}
 
 
 def contenders():
     """name -> what plays an epoch of all its games."""
     made = {f"{S}: kegnet_np": ours(S) for S in (1, STACK)}
     for how, way in WAYS.items() if torch else ():
-        singles = [Lean(*problem(1), RULES, *way) for _ in range(STACK)]
+        singles = [Lean(*problem(1), **way) for _ in range(STACK)]
         made[f"1: PyTorch, {how}"] = singles[0].epoch
         made[f"{STACK}: PyTorch, {how}, in turn"] = lambda of=singles: [one.epoch() for one in of]
-        made[f"{STACK}: PyTorch, {how}, by bmm"] = Lean(*problem(STACK), RULES, *way).epoch
+        made[f"{STACK}: PyTorch, {how}, by bmm"] = Lean(*problem(STACK), **way).epoch
     return made
 
 

@@ -157,8 +157,9 @@ class Engine:
             os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
             pool = get_reusable_executor(self.processes)
             try:
-                with warnings.catch_warnings():  # a heap that is held looks like a leak: loky then
-                    warnings.filterwarnings("ignore", "A worker stopped")  # takes another process
+                with warnings.catch_warnings():
+                    # A heap that is held looks like a leak to loky, which takes another process.
+                    warnings.filterwarnings("ignore", "A worker stopped")
                     yield pool, self.processes
             except BrokenExecutor:
                 raise RunError(

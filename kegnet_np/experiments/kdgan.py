@@ -175,7 +175,10 @@ def figure(result: dict):
         axes[i, 0].set_ylabel("validation accuracy, %")
     above.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center",
                  ncols=len(METHODS))
-    _draw_costs(below.subplots(1, 4), result, sets, columns)
+    costs = below.subplots(1, 4)
+    _draw_costs(costs, result, sets, columns)
+    below.legend(*costs[0].get_legend_handles_labels(), loc="outside lower left",
+                 ncols=len(SHOWN), title="gradient, of")
     return fig
 
 
@@ -192,8 +195,6 @@ def _draw_costs(axes, result: dict, sets: Sequence[str], columns: Sequence[int])
                 result, does="gradients", dataset=dataset)] for dataset in sets]
             axis.plot(at_x, mean(values), "o-", ms=3, lw=1.2, color=f"C{k + 4}", label=NAMES[k])
         axis.set(title=f"gradient: {key}, relative")
-    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left",
-                          ncols=len(SHOWN), title="gradient, of")
     for axis, place, title in ((axes[2], 0, "updates of C"), (axes[3], 1, "seconds")):
         for k, method in enumerate(METHODS):
             values = [[reached(result, method, dataset, n)[1][place] for n in columns]

@@ -33,11 +33,11 @@ def spread(C: Network, x: np.ndarray, d: np.ndarray, estimator: Callable, n: int
 
 
 def measured(C: Network, D: Network, x: np.ndarray, own: Play, seed: int) -> dict[str, Any]:
-    """Variance and bias of every estimator of C's gradient, at its pretrained parameters."""
+    """Variance and bias of every estimator of C's gradient, at its pretrained parameters, with as
+    many draws as the game has, but two at the least: `score` needs them."""
     x = x[:, : own.rows]
-    d, n, found = D.predict(x), max(own.draws, 2), {}  # score needs two draws
+    d, n, found = D.predict(x), max(own.draws, 2), {}
     for name, estimator in ESTIMATORS.items():
         rngs = sampling.seeded(seed, f"gradients {name}", len(x))
-        found[name] = {str(tau): spread(C, x, d, estimator, n, tau, rngs)
-                       for tau in (1.0, 0.1)}
+        found[name] = {str(tau): spread(C, x, d, estimator, n, tau, rngs) for tau in (1.0, 0.1)}
     return {"gradients": found}

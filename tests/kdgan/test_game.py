@@ -92,6 +92,13 @@ def played(problem, rules, schedule=SHORT, **options):
     return [Network(model, theta) for model, theta in zip(models, thetas, strict=True)], done
 
 
+def enlarged(problem, player, size):
+    """The problem with one player's parameters times a size."""
+    players = [replace(p, theta=size * p.theta) if i == player else p
+               for i, p in enumerate(problem.players)]
+    return SimpleNamespace(**vars(problem) | {"players": players})
+
+
 def distances(p):
     """Total variation between p (3, K) and p_u at each point."""
     return np.abs(p - P_U).sum(1) / 2
@@ -120,37 +127,29 @@ def test_a_game_comes_to_the_true_distribution_and_goes_round_it(problem, rules)
 
 
 def test_with_alpha_1_no_label_is_the_teachers(problem):
-    C, T, D = problem.players
     rules = Rules(alpha=1.0, beta=0.0, gamma=0.0)
-    apart = [play(problem.rows, C, replace(T, theta=size * T.theta), D, rules, schedule=SHORT,
-                  validation=problem.validation)[2].theta for size in (1, 3)]
-    layouts = [MODEL.layout] * 3
-    for player, (one, other) in zip((C_, T_, D_), zip(*(split(theta, layouts) for theta in apart),
-                                                      strict=True), strict=True):
-        assert np.array_equal(one, other) == (player != T_)
+    one, other = (played(enlarged(problem, T_, size), rules)[0] for size in (1, 3))
+    for player in (C_, T_, D_):
+        assert np.array_equal(one[player].theta, other[player].theta) == (player != T_)
 
 
 def test_with_alpha_1_the_teacher_learns_from_the_classifier_alone(problem):
-    C, T, D = problem.players
     rules, once = Rules(alpha=1.0, beta=0.0, gamma=0.1), Schedule(3e-3, 60, 1)
-    (C1, T1, _), (C2, T2, _) = (split(play(
-        problem.rows, C, T, replace(D, theta=size * D.theta), rules, schedule=once,
-        validation=problem.validation)[2].theta, [MODEL.layout] * 3) for size in (1, 3))
-    assert np.array_equal(T1, T2) and not np.array_equal(C1, C2)
+    one, other = (played(enlarged(problem, D_, size), rules, once)[0] for size in (1, 3))
+    assert np.array_equal(one[T_].theta, other[T_].theta)
+    assert not np.array_equal(one[C_].theta, other[C_].theta)
 
 
 def test_the_labels_of_both_players_are_drawn_apart(problem, monkeypatch):
-    C, _, D = problem.players  # T answers as C does
-    drawn = []
+    C, _, D = problem.players
+    problem.players, drawn = (C, C, D), []  # T answers as C does
 
     def noted(F, rngs, n):
         drawn.append((F, share := label_shares(F, rngs, n)))
         return share
 
     monkeypatch.setattr(estimators, "label_shares", noted)
-    rules = Rules(estimator="exact", passes=(1, 1, 1))
-    play(problem.rows, C, C, D, rules, schedule=Schedule(3e-3, 60, 1),
-         validation=problem.validation)
+    played(problem, Rules(estimator="exact", passes=(1, 1, 1)), Schedule(3e-3, 60, 1))
     assert len(drawn) == 2 * 3
     for (F_c, y_c), (F_t, y_t) in zip(drawn[::2], drawn[1::2], strict=True):
         assert np.array_equal(F_c, F_t) and not np.array_equal(y_c, y_t)
